@@ -84,7 +84,7 @@ pub async fn pass(account: &AccountContext, kind: Kind, stop: &CancellationToken
 /// Reads all there is now, and refreshes what is due; waits for the lease holder if there is one.
 pub async fn catch_up(account: &AccountContext, stop: &CancellationToken) -> RunReport {
     loop {
-        let requests = match policies::ask_all(account).await {
+        let requests = match policies::ask_all(account, account.head(), account.clock.now(), None).await {
             Ok(requests) => requests,
             Err(error) => return RunReport::not_begun(account.name(), &error),
         };

@@ -25,7 +25,6 @@ use super::super::plan::{Limits, Model, Planned};
 use super::super::read::{ApiProfile, Knowledge, Range};
 use super::super::report::RunReport;
 use super::super::time_zone::TimeZoneCheck;
-use super::look::Ticks;
 use super::read::{Task, WindowSource};
 use super::source::{OpenRun, Run, Source, SourceId};
 use super::write::{Fetch, Writer};
@@ -91,7 +90,7 @@ impl Engine {
             looks: JoinSet::new(),
             is_look_due: true,
             head_is_done: false,
-            ticks: Ticks::default(),
+            looked_at: None,
             windows_begun: 0,
             windows_written: 0,
             failures_in_a_row: 0,

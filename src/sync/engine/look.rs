@@ -1,12 +1,9 @@
 //! Fills the queues with what is due and left to read.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 use tracing::debug;
 
-use crate::config::{Cron, RefreshPolicy};
 use crate::ledger::accounts::{self, History};
 use crate::ledger::requests::OpenRequest;
 use crate::ledger::{LoadError, gaps, requests};
@@ -30,10 +27,11 @@ pub(super) struct Look {
     windows_written: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Due {
     poll: bool,
-    policies: Vec<(RefreshPolicy, DateTime<Utc>)>,
+    /// Now, and when they were last looked for.
+    refreshes: Option<(DateTime<Utc>, Option<DateTime<Utc>>)>,
 }
 
 async fn look(
@@ -46,8 +44,8 @@ async fn look(
     if due.poll {
         accounts::check(pool, account_id).await?;
     }
-    for (policy, tick) in &due.policies {
-        policies::ask(&account, policy, *tick, until).await?;
+    if let Some((now, since)) = due.refreshes {
+        policies::ask_all(&account, until, now, since).await?;
     }
     let settle = account.sync.settle;
     let kept_from = account.kept_from().await?;
@@ -76,22 +74,13 @@ impl Engine {
 
     /// A poll that is due moves the end of what is read.
     fn due(&mut self) -> Due {
-        let mut due = Due::default();
-        if matches!(self.goal, Goal::Everything(_)) {
-            return due;
-        }
-        let (sync, now) = (&self.account.sync, self.account.clock.now());
-        due.poll = self.ticks.due("poll", &sync.poll, now).is_some();
-        let policies = match self.goal {
-            Goal::Serve(_) => sync.policies(),
-            _ => Vec::new(),
+        let now = self.account.clock.now();
+        let since = self.looked_at.replace(now);
+        let is_due = policies::due(&self.account.sync.poll, now, since).is_some();
+        let due = Due {
+            poll: is_due && !matches!(self.goal, Goal::Everything(_)),
+            refreshes: matches!(self.goal, Goal::Serve(_)).then_some((now, since)),
         };
-        for policy in policies {
-            let name = format!("refresh {}", policy.name);
-            if let Some(tick) = self.ticks.due(&name, &policy.every, now) {
-                due.policies.push((policy, tick));
-            }
-        }
         if due.poll {
             debug!(account = self.account.name(), "a poll is due");
             self.until = self.account.head();
@@ -252,58 +241,4 @@ fn without(windows: Vec<Window>, others: &[Window]) -> Vec<Window> {
             .flat_map(|window| window.without(*other))
             .collect()
     })
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Ticks(HashMap<String, DateTime<Utc>>);
-
-impl Ticks {
-    /// The last tick, if it was not answered. Several missed ticks count as one.
-    pub(super) fn due(&mut self, name: &str, every: &Cron, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let tick = every.last_before(now)?;
-        let answered = self.0.get(name).copied();
-        // If the clock was set back, answered ticks lie ahead.
-        let is_due = answered.is_none_or(|answered| answered < tick || answered > now);
-        is_due.then(|| {
-            self.0.insert(name.to_owned(), tick);
-            tick
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use chrono::TimeDelta;
-
-    fn due(ticks: &mut Ticks, minute: i64) -> Option<i64> {
-        let every = Cron::parse("0 */5 * * * *").unwrap();
-        let now = DateTime::UNIX_EPOCH + TimeDelta::days(1) + TimeDelta::seconds(minute * 60 + 30);
-        let tick = ticks.due("poll", &every, now)?;
-        Some((tick - DateTime::UNIX_EPOCH - TimeDelta::days(1)).num_minutes())
-    }
-
-    #[test]
-    fn each_tick_is_answered_once() {
-        let mut ticks = Ticks::default();
-        let answered: Vec<_> = (0..11).filter_map(|minute| due(&mut ticks, minute)).collect();
-        assert_eq!(answered, [0, 5, 10]);
-    }
-
-    #[test]
-    fn ticks_that_were_slept_through_are_one() {
-        let mut ticks = Ticks::default();
-        due(&mut ticks, 0);
-        assert_eq!(due(&mut ticks, 12 * 60 + 3), Some(12 * 60));
-        assert_eq!(due(&mut ticks, 12 * 60 + 4), None);
-    }
-
-    #[test]
-    fn a_clock_that_is_set_back_delays_no_tick() {
-        let mut ticks = Ticks::default();
-        due(&mut ticks, 60);
-        assert_eq!(due(&mut ticks, 0), Some(0));
-        assert_eq!(due(&mut ticks, 1), None);
-        assert_eq!(due(&mut ticks, 5), Some(5));
-    }
 }

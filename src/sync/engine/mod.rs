@@ -37,7 +37,7 @@ use super::time_zone::TimeZoneCheck;
 
 pub(super) use begin::work;
 use close::Closed;
-use look::{Look, Ticks};
+use look::Look;
 use read::Found;
 pub(super) use read::{Fetched, WindowRows, WindowSource};
 use source::{Source, SourceId};
@@ -151,7 +151,7 @@ pub(super) struct Engine {
     looks: JoinSet<Result<Look, LoadError>>,
     is_look_due: bool,
     head_is_done: bool,
-    ticks: Ticks,
+    looked_at: Option<DateTime<Utc>>,
     windows_begun: u64,
     windows_written: u64,
     failures_in_a_row: usize,
