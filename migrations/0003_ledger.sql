@@ -333,7 +333,7 @@ comment on column smartassist_sync.runs.left_out is
 comment on column smartassist_sync.runs.requests_left is
     'Requests that are still to come, roughly; written every few seconds while the run goes on. NULL where nothing is known of it.';
 comment on column smartassist_sync.runs.progress_at is
-    'Instant, by the database''s clock, at which the run was last seen to have finished a window (a comparison: to have asked for a page). NULL where it has not, or took no more than a few seconds.';
+    'Instant, by the database''s clock, at which the run was last seen to have finished a window (a comparison: to have asked for a page; a replay: to have written). NULL where it has not, or took no more than a few seconds.';
 comment on column smartassist_sync.runs.retries is
     'Requests among those that were sent that repeat one that failed.';
 comment on column smartassist_sync.runs.rate_limited is
@@ -677,40 +677,6 @@ comment on column smartassist_sync.erasures.form is
     'Version of the normal form that the value was brought into before it was hashed. Records are looked up by every version there is.';
 comment on index smartassist_sync.erasures_by_key_id is
     'Serves: whether anything was erased with another key.';
-
-create table smartassist_sync.replays (
-    account_id text collate "C" not null,
-    stream text collate "C" not null default 'interactions',
-    position uuid not null default '00000000-0000-0000-0000-000000000000',
-    rules text not null,
-    started_at timestamptz not null default now(),
-    updated_at timestamptz not null default now(),
-    rejected bigint not null default 0,
-    records bigint not null default 0,
-    total bigint,
-    constraint replays_pkey primary key (account_id, stream)
-);
-
-comment on table smartassist_sync.replays is
-    'Replays that have not come to their end: one row per account and stream. The next one goes on from here if the rules are the same, else from the beginning.';
-comment on column smartassist_sync.replays.account_id is
-    'The SmartAssist account. Part of the key.';
-comment on column smartassist_sync.replays.stream is
-    'What is read of the account: interactions, today the only one. Part of the key.';
-comment on column smartassist_sync.replays.position is
-    'The last interaction, in the order of their keys, that has been rebuilt.';
-comment on column smartassist_sync.replays.rules is
-    'What rows are rebuilt with: version of the transform and privacy rules. Of privacy.key only a hash that tells it from others.';
-comment on column smartassist_sync.replays.started_at is
-    'Instant at which it began.';
-comment on column smartassist_sync.replays.updated_at is
-    'Instant of its last progress, or at which it was begun or continued.';
-comment on column smartassist_sync.replays.rejected is
-    'Raw records that could not be rebuilt, those that were read once more at the end included.';
-comment on column smartassist_sync.replays.records is
-    'Raw records up to position.';
-comment on column smartassist_sync.replays.total is
-    'Raw records of the account when the replay began or last continued. NULL until they are counted.';
 
 create table smartassist_sync.schema_drift (
     account_id text collate "C" not null,

@@ -43,9 +43,7 @@ pub(super) enum CommandError {
     Found(Failure),
     #[error("days that differ: {days}; {remedy}")]
     Differs { days: usize, remedy: &'static str },
-    #[error(
-        "not all rows were rebuilt; see the log, and run replay again to continue where this one stopped"
-    )]
+    #[error("not all rows were rebuilt; see the log")]
     NotRebuilt,
     #[error(transparent)]
     Other(Box<dyn Error + Send + Sync>),

@@ -28,10 +28,6 @@ pub struct AccountStatus {
     pub drifted_fields: i64,
     /// While facts are made anew: those before it are.
     pub rebuild_from: Option<DateTime<Utc>>,
-    /// `None` until its records are counted.
-    pub replay_percent: Option<i64>,
-    /// Of a replay that has not come to its end.
-    pub replay_moved_at: Option<DateTime<Utc>>,
     pub requests_last_minute: i64,
     pub requests_last_hour: i64,
     pub rate_limited_last_hour: i64,

@@ -3,7 +3,7 @@ use chrono::{DateTime, Utc};
 use super::{AccountBoard, CurrentRun};
 use crate::extract::BudgetUse;
 use crate::ledger::runs::Outcome;
-use crate::ledger::status::{AccountStatus, RequestStatus};
+use crate::ledger::status::{AccountStatus, RequestStatus, RunStatus};
 use crate::telemetry::{grouped, plural, second, span};
 
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ pub fn of(account: &AccountBoard, now: DateTime<Utc>) -> Vec<Fact> {
         facts.push(fact("doing now", "nothing"));
     }
     facts.extend(status.rebuild_from.map(made_anew));
-    facts.extend(replay(status, now));
+    facts.extend(replay(status));
     let open = status.requests.iter().filter(|request| request.is_open());
     facts.extend(open.map(|request| asked_for(request, now)));
     facts.extend(budget(account));
@@ -68,16 +68,10 @@ fn made_anew(to: DateTime<Utc>) -> Fact {
     }
 }
 
-fn replay(status: &AccountStatus, now: DateTime<Utc>) -> Option<Fact> {
-    let since = span((now - status.replay_moved_at?).num_seconds());
-    let percent = status.replay_percent;
-    let done = percent.map_or("counting its records".to_owned(), |percent| {
-        format!("{percent} % done")
-    });
-    Some(Fact {
-        percent,
-        ..fact("replay", format!("{done}, last progress {since} ago"))
-    })
+fn replay(status: &AccountStatus) -> Option<Fact> {
+    let run = status.runs.iter().find(|run| run.kind == "replay")?;
+    let is_unfinished = run.is_running() || run.status == Outcome::Interrupted.as_str();
+    is_unfinished.then(|| fact("replay", began(run)))
 }
 
 fn budget(account: &AccountBoard) -> Vec<Fact> {
@@ -172,7 +166,7 @@ fn last_run(account: &AccountBoard) -> Vec<Fact> {
     let Some(run) = account.status.runs.first() else {
         return vec![fact("last run", "none yet")];
     };
-    let words = format!("{} {}, began {}", run.name(), run.status, second(run.started_at));
+    let words = format!("{} {}", run.name(), began(run));
     let name = if run.status == Outcome::Failed.as_str() {
         "last error"
     } else {
@@ -180,4 +174,8 @@ fn last_run(account: &AccountBoard) -> Vec<Fact> {
     };
     let why = run.failure.error.clone().map(|why| fact(name, why));
     std::iter::once(fact("last run", words)).chain(why).collect()
+}
+
+fn began(run: &RunStatus) -> String {
+    format!("{}, began {}", run.status, second(run.started_at))
 }

@@ -81,7 +81,7 @@ pub fn problems(
         api_clock(account, inside),
         rate_limit(account),
         rejected(account),
-        replay(account, tolerance, now),
+        replay(account, tolerance),
     ]
     .into_iter()
     .flatten()
@@ -261,19 +261,15 @@ fn rejected(account: &AccountStatus) -> Option<Problem> {
     })
 }
 
-fn replay(account: &AccountStatus, tolerance: Tolerance, now: DateTime<Utc>) -> Option<Problem> {
-    let moved_at = account.replay_moved_at?;
-    let place = account
-        .replay_percent
-        .map_or("its beginning".to_owned(), |percent| format!("{percent} %"));
-    (now - moved_at >= tolerance.stall).then(|| {
+fn replay(account: &AccountStatus, tolerance: Tolerance) -> Option<Problem> {
+    let replay = account.runs.iter().find(|run| run.kind == "replay")?;
+    let has_stalled = replay.is_running() && replay.quiet_seconds >= tolerance.stall.num_seconds();
+    let since = span(replay.quiet_seconds);
+    has_stalled.then(|| {
         Problem::warning(
             "replay_unfinished",
-            format!(
-                "a replay stopped at {place}, at {}: the other rows follow the rules of before",
-                second(moved_at)
-            ),
-            "run `replay` again; with the same rules it goes on from there",
+            format!("a replay has made no progress for {since}: rows that it did not reach follow the rules of before"),
+            "run `replay` again: what is done is not written again",
         )
     })
 }

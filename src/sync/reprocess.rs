@@ -4,28 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
+use chrono::{DateTime, Utc};
+use futures_util::stream::{self, Stream, TryStreamExt};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 use uuid::Uuid;
 
 use crate::json;
 use crate::ledger::runs::Outcome;
 use crate::ledger::{Counters, LoadError, conflict, from_bigint};
 use crate::transform::privacy::Policy;
-use crate::transform::{
-    Interaction, Origin, RecordText, Rejected, TRANSFORM_VERSION, ruled, transform_stored,
-};
+use crate::transform::{Interaction, Origin, RecordText, Rejected, ruled, transform_stored};
 use crate::warehouse::rejections::{self, Rejection, Retried};
-use crate::warehouse::replay::{self, OpenReplay, Portion, Raw, Rebuilt, Rewritten};
+use crate::warehouse::replay::{self, Portion, Raw, Rebuilt, Rewritten};
 use crate::warehouse::{facts, left_out};
 
 use super::account::AccountContext;
-
-const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(1);
 
 /// Each takes a processor; a third would only take memory.
 const REBUILT_AT_ONCE: usize = 2;
@@ -43,6 +39,9 @@ pub struct Replayed {
     /// Of the last attempt.
     #[serde(skip)]
     pub run_id: Option<i64>,
+    /// The last interaction that was done.
+    #[serde(skip)]
+    pub position: Uuid,
     pub records: u64,
     pub updated: u64,
     pub unchanged: u64,
@@ -52,7 +51,7 @@ pub struct Replayed {
 }
 
 impl AccountContext {
-    /// Resumes under the same rules; `stop` ends it after a portion.
+    /// `stop` ends it after a portion.
     ///
     /// # Errors
     /// An erasure used another key, another replay began, or the database fails. The same `replayed` resumes.
@@ -61,103 +60,72 @@ impl AccountContext {
         replayed: &watch::Sender<Replayed>,
         stop: &CancellationToken,
     ) -> Result<(), LoadError> {
-        let (pool, account_id, policy) = (&self.pool, self.account_id(), &self.policy);
         // Another key would hide erased customers.
-        left_out::check_key(pool, policy.key.as_ref()).await?;
-        let rules = format!("transform {TRANSFORM_VERSION}; {}", policy.fingerprint());
-        let earlier = *replayed.borrow();
-        let begin = || replay::open(pool, account_id, &rules, earlier.run_id, self.clock.now());
-        let Some(open) = conflict::retry(self.name(), begin).await? else {
+        left_out::check_key(&self.pool, self.policy.key.as_ref()).await?;
+        let former = replayed.borrow().run_id;
+        let begin = || replay::open(&self.pool, self.account_id(), former, self.clock.now());
+        let Some(run_id) = conflict::retry(self.name(), begin).await? else {
             return Ok(());
         };
-        replayed.send_modify(|all| all.run_id = Some(open.run_id));
-        if open.records > 0 {
-            let account = self.name();
-            info!(
-                account,
-                records = open.records,
-                "going on where an earlier replay ended"
-            );
-        }
-        let worked = self.replay_from(&open, replayed, stop).await;
+        replayed.send_modify(|all| all.run_id = Some(run_id));
+        let worked = self.replay_from(run_id, replayed, stop).await;
         let all = *replayed.borrow();
         let counters = Counters {
-            records: all.records - earlier.records,
-            updated: all.updated - earlier.updated,
-            unchanged: all.unchanged - earlier.unchanged,
-            rejected: all.rejected - earlier.rejected,
+            records: all.records,
+            updated: all.updated,
+            unchanged: all.unchanged,
+            rejected: all.rejected,
             ..Counters::default()
         };
         let outcome = *worked.as_ref().unwrap_or(&Outcome::Interrupted);
-        replay::close(pool, account_id, &open, counters, outcome, self.clock.now()).await?;
+        replay::close(&self.pool, run_id, counters, outcome, self.clock.now()).await?;
         replayed.send_modify(|all| all.outcome = Some(outcome));
         worked.map(drop)
     }
 
     async fn replay_from(
         &self,
-        open: &OpenReplay,
+        run_id: i64,
         replayed: &watch::Sender<Replayed>,
         stop: &CancellationToken,
     ) -> Result<Outcome, LoadError> {
-        let (total, without_raw) = replay::extent(&self.pool, self.account_id()).await?;
+        let (pool, account_id) = (&self.pool, self.account_id());
+        let (total, without_raw) = replay::extent(pool, account_id).await?;
         replayed.send_modify(|all| (all.total, all.without_raw) = (total, without_raw));
-        let all = self.portions(open.position, None);
-        // Others may have written by other rules meanwhile.
-        let newer = self.portions(Uuid::nil(), Some(open.started_at - CLOCKS_DIFFER));
-        let again = |portion| Portion {
-            is_again: true,
-            rejected: 0,
-            ..portion
-        };
-        let mut portions = pin!(all.chain(newer.map_ok(again)));
-        // Also in the second pass, where those of the first are not counted again.
-        let mut is_any_refused = false;
+        let position = replayed.borrow().position;
+        let mut portions = pin!(self.portions(position));
         let mut ready = portions.try_next().await?;
         while let Some(portion) = ready {
             if stop.is_cancelled() {
                 return Ok(Outcome::Interrupted);
             }
-            let (written, next) = tokio::join!(self.write_portion(open, &portion), portions.try_next());
+            let write = || replay::write(pool, account_id, run_id, &portion.rebuilt, self.clock.now());
+            let (written, next) = tokio::join!(conflict::retry(self.name(), write), portions.try_next());
             let Rewritten { updated, refused } = written?;
             refused.iter().for_each(|reason| warn_rejected(reason));
-            is_any_refused |= !refused.is_empty();
             let rejected = portion.rejected + refused.len() as u64;
-            let unchanged = portion.records - rejected - updated;
             replayed.send_modify(|all| {
+                all.position = portion.last;
+                all.records += portion.records;
                 all.updated += updated;
-                if !portion.is_again {
-                    all.rejected += rejected;
-                    all.unchanged += unchanged;
-                }
-                all.records = all.updated + all.rejected + all.unchanged;
+                all.rejected += rejected;
+                all.unchanged += portion.records - rejected - updated;
             });
             ready = next?;
         }
         self.rule_rejections().await?;
         // Rows may have been renamed by others: a refetch, or an earlier attempt.
-        facts::forget_unnamed(&self.pool, self.account_id()).await?;
-        let all = *replayed.borrow();
-        Ok(if open.rejected + all.rejected == 0 && !is_any_refused {
-            Outcome::Succeeded
-        } else {
-            Outcome::Failed
+        facts::forget_unnamed(pool, account_id).await?;
+        Ok(match replayed.borrow().rejected {
+            0 => Outcome::Succeeded,
+            _ => Outcome::Failed,
         })
     }
 
-    async fn write_portion(&self, open: &OpenReplay, portion: &Portion) -> Result<Rewritten, LoadError> {
-        let write = || replay::write(&self.pool, self.account_id(), open, portion, self.clock.now());
-        conflict::retry(self.name(), write).await
-    }
-
     /// Read one after the other, rebuilt in parallel.
-    fn portions(
-        &self,
-        after: Uuid,
-        fetched_since: Option<DateTime<Utc>>,
-    ) -> impl Stream<Item = Result<Portion, LoadError>> {
+    fn portions(&self, after: Uuid) -> impl Stream<Item = Result<Portion, LoadError>> {
         let read = stream::try_unfold(after, move |after| async move {
-            let raw = self.read_portion(after, fetched_since).await?;
+            let raw = self.read_portion(after).await?;
             let last = raw.last().map(|raw| raw.interaction_key);
             Ok(last.map(|last| ((last, raw), last)))
         });
@@ -166,14 +134,9 @@ impl AccountContext {
     }
 
     /// In its own task: PostgreSQL ends transactions that stand idle.
-    async fn read_portion(
-        &self,
-        after: Uuid,
-        fetched_since: Option<DateTime<Utc>>,
-    ) -> Result<Vec<Raw>, LoadError> {
+    async fn read_portion(&self, after: Uuid) -> Result<Vec<Raw>, LoadError> {
         let (pool, account_id) = (self.pool.clone(), self.account_id().to_owned());
-        let read = async move { replay::next(&pool, &account_id, after, fetched_since).await };
-        let read = tokio::spawn(read).await;
+        let read = tokio::spawn(async move { replay::next(&pool, &account_id, after).await }).await;
         read.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))
     }
 

@@ -11,7 +11,7 @@ use super::batch::Constants;
 use super::compare;
 use super::interactions::{InteractionWriter, RawRecords, write_accepted};
 use crate::ledger::runs::{Finished, Outcome, finish};
-use crate::ledger::{Counters, LoadError, bigint, conflict, from_bigint};
+use crate::ledger::{Counters, LoadError, conflict, from_bigint};
 
 const BATCH: i64 = 500;
 const BATCH_BYTES: i64 = 2 << 20;
@@ -37,25 +37,17 @@ pub struct Rebuilt {
 #[derive(Debug, Default)]
 pub struct Portion {
     pub last: Uuid,
-    /// Perhaps counted before.
-    pub is_again: bool,
     pub records: u64,
     pub rejected: u64,
     pub rebuilt: Vec<Rebuilt>,
 }
 
-pub async fn next(
-    pool: &Pool,
-    account_id: &str,
-    after: Uuid,
-    fetched_since: Option<DateTime<Utc>>,
-) -> Result<Vec<Raw>, LoadError> {
+pub async fn next(pool: &Pool, account_id: &str, after: Uuid) -> Result<Vec<Raw>, LoadError> {
     Ok(sqlx::query_as(include_str!("replay_next.sql"))
         .bind(account_id)
         .bind(after)
         .bind(BATCH)
         .bind(BATCH_BYTES)
-        .bind(fetched_since)
         .fetch_all(pool)
         .await?)
 }
@@ -74,32 +66,25 @@ pub struct Rewritten {
 pub async fn write(
     pool: &Pool,
     account_id: &str,
-    replay: &OpenReplay,
-    portion: &Portion,
+    run_id: i64,
+    rebuilt: &[Rebuilt],
     at: DateTime<Utc>,
 ) -> Result<Rewritten, LoadError> {
     pool.transact(async |transaction| {
-        let mut rewritten = Rewritten::default();
         conflict::lock_for_rows(transaction, account_id).await?;
-        if !portion.rebuilt.is_empty() {
-            rewritten = write_current(transaction, account_id, &portion.rebuilt, at).await?;
-        }
-        let moved = sqlx::query(
-            "update smartassist_sync.replays set position = greatest(position, $2), rejected = rejected + $3, \
-             records = records + $5, updated_at = clock_timestamp() \
-             where account_id = $1 and exists (select from smartassist_sync.runs where id = $4 and status = 'running')",
+        let proof = sqlx::query(
+            "update smartassist_sync.runs set progress_at = clock_timestamp() where id = $1 and status = 'running'",
         )
-        .bind(account_id)
-        .bind(portion.last)
-        .bind(bigint(portion.rejected + rewritten.refused.len() as u64))
-        .bind(replay.run_id)
-        .bind(bigint(if portion.is_again { 0 } else { portion.records }))
+        .bind(run_id)
         .execute(&mut *transaction)
         .await?;
-        if moved.rows_affected() == 0 {
+        if proof.rows_affected() == 0 {
             return Err(LoadError::TakenOver);
         }
-        Ok(rewritten)
+        if rebuilt.is_empty() {
+            return Ok(Rewritten::default());
+        }
+        write_current(transaction, account_id, rebuilt, at).await
     })
     .await
 }
@@ -171,51 +156,31 @@ async fn rewrite_raw(connection: &mut PgConnection, rebuilt: &[&Rebuilt]) -> Res
     Ok(())
 }
 
-/// Interactions with and without a raw record; also stores how many the replay has to read.
+/// Interactions with and without a raw record.
 pub async fn extent(pool: &Pool, account_id: &str) -> Result<(u64, u64), LoadError> {
     let counted = pool.transact_without_timeout::<(i64, i64), LoadError>(async |transaction| {
-        let (with, without) = sqlx::query_as(
+        let counted = sqlx::query_as(
             "select count(raw.interaction_key), count(*) filter (where raw.interaction_key is null) \
              from smartassist.sessions as session \
              left join smartassist.raw_interactions as raw on raw.interaction_key = session.interaction_key \
              where session.account_id = $1",
-        )
-        .bind(account_id)
-        .fetch_one(&mut *transaction)
-        .await?;
-        sqlx::query("update smartassist_sync.replays set total = $2 where account_id = $1")
-            .bind(account_id)
-            .bind(with)
-            .execute(transaction)
-            .await?;
-        Ok((with, without))
+        );
+        Ok(counted.bind(account_id).fetch_one(transaction).await?)
     });
     let (with, without) = counted.await?;
     Ok((from_bigint(with), from_bigint(without)))
 }
 
-#[derive(Debug)]
-pub struct OpenReplay {
-    pub run_id: i64,
-    pub position: Uuid,
-    /// The first attempt, by the database's clock.
-    pub started_at: DateTime<Utc>,
-    pub rejected: u64,
-    /// Up to `position`.
-    pub records: u64,
-}
-
-/// `None`: never loaded. `former`: the run of an earlier attempt.
+/// Gives the new run; `None`: never loaded. `former`: the run of an earlier attempt.
 ///
 /// # Errors
 /// Another replay has begun since.
 pub async fn open(
     pool: &Pool,
     account_id: &str,
-    rules: &str,
     former: Option<i64>,
     at: DateTime<Utc>,
-) -> Result<Option<OpenReplay>, LoadError> {
+) -> Result<Option<i64>, LoadError> {
     pool.transact(async |transaction| {
         conflict::lock_for_writing(transaction, account_id).await?;
         let is_taken_over: bool = sqlx::query_scalar(
@@ -230,61 +195,32 @@ pub async fn open(
         }
         sqlx::query(
             "update smartassist_sync.runs set status = 'interrupted', finished_at = $2, \
-         error_code = 'process_ended', error = 'its process ended without closing the run, or another replay began' \
-         where account_id = $1 and status = 'running' and kind = 'replay'",
+             error_code = 'process_ended', error = 'its process ended without closing the run, or another replay began' \
+             where account_id = $1 and status = 'running' and kind = 'replay'",
         )
         .bind(account_id)
         .bind(at)
         .execute(&mut *transaction)
         .await?;
-        let run: Option<i64> = sqlx::query_scalar(
+        let run = sqlx::query_scalar(
             "insert into smartassist_sync.runs (account_id, kind, status, started_at, watermark_before) \
-         select account_id, 'replay', 'running', $2, watermark from smartassist_sync.accounts \
-         where account_id = $1 returning id",
-        )
-        .bind(account_id)
-        .bind(at)
-        .fetch_optional(&mut *transaction)
-        .await?;
-        let Some(run_id) = run else {
-            return Ok(None);
-        };
-        let (position, started_at, rejected, records): (Uuid, DateTime<Utc>, i64, i64) = sqlx::query_as(
-            "insert into smartassist_sync.replays as replay (account_id, rules) values ($1, $2) \
-         on conflict (account_id, stream) do update set rules = excluded.rules, \
-         position = case when replay.rules = excluded.rules then replay.position else excluded.position end, \
-         rejected = case when replay.rules = excluded.rules then replay.rejected else 0 end, \
-         records = case when replay.rules = excluded.rules then replay.records else 0 end, \
-         total = case when replay.rules = excluded.rules then replay.total end, \
-         updated_at = now(), \
-         started_at = case when replay.rules = excluded.rules then replay.started_at else now() end \
-         returning position, started_at, rejected, records",
-        )
-        .bind(account_id)
-        .bind(rules)
-        .fetch_one(&mut *transaction)
-        .await?;
-        Ok(Some(OpenReplay {
-            run_id,
-            position,
-            started_at,
-            rejected: from_bigint(rejected),
-            records: from_bigint(records),
-        }))
+             select account_id, 'replay', 'running', $2, watermark from smartassist_sync.accounts \
+             where account_id = $1 returning id",
+        );
+        Ok(run.bind(account_id).bind(at).fetch_optional(transaction).await?)
     })
     .await
 }
 
 pub async fn close(
     pool: &Pool,
-    account_id: &str,
-    replay: &OpenReplay,
+    run_id: i64,
     counters: Counters,
     outcome: Outcome,
     at: DateTime<Utc>,
 ) -> Result<(), LoadError> {
     let finished = Finished {
-        run_id: replay.run_id,
+        run_id,
         outcome,
         counters,
         at,
@@ -292,18 +228,8 @@ pub async fn close(
         api_clock_ahead: None,
         time_zone_disagreement_minutes: None,
     };
-    pool.transact(async |transaction| {
-        match finish(&mut *transaction, &finished).await {
-            Err(LoadError::LeaseLost) => return Err(LoadError::TakenOver),
-            finished => finished?,
-        };
-        if outcome != Outcome::Interrupted {
-            sqlx::query("delete from smartassist_sync.replays where account_id = $1")
-                .bind(account_id)
-                .execute(transaction)
-                .await?;
-        }
-        Ok(())
-    })
-    .await
+    match finish(pool, &finished).await {
+        Err(LoadError::LeaseLost) => Err(LoadError::TakenOver),
+        finished => finished.map(drop),
+    }
 }

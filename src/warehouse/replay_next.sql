@@ -1,5 +1,4 @@
--- At most $3 records, and $4 bytes beyond the first, of those fetched since $5. Looked up row by row: a join would
--- read all sessions for each batch.
+-- At most $3 records, and $4 bytes beyond the first. Looked up row by row: a join would read all sessions for each batch.
 select portion.interaction_key, portion.payload::text as payload, portion.time_zone_offset, portion.fetched_at, portion.content_hash
 from (
     select batch.*, sum(pg_column_size(batch.payload)) over (order by batch.interaction_key) as bytes,
@@ -14,7 +13,7 @@ from (
             where of_raw.interaction_key = raw.interaction_key and of_raw.account_id = $1
             limit 1
         ) as session
-        where raw.interaction_key > $2 and raw.fetched_at >= coalesce($5, '-infinity')
+        where raw.interaction_key > $2
         order by raw.interaction_key
         limit $3
     ) as batch

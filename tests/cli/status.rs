@@ -54,31 +54,33 @@ async fn status_shows_how_far_an_account_is_complete() {
 }
 
 #[tokio::test]
-async fn status_tells_a_replay_that_goes_on_from_one_that_stopped() {
+async fn status_tells_a_replay_that_goes_on_from_one_that_was_killed() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::with_interactions(20).await;
     setup.sync(&database).await;
     let environment = [("DATABASE_URL".to_owned(), database.url().await)].into();
     let status = async || Program::run(&["status"], &environment).await.stdout;
     assert!(!status().await.contains("replay"));
-    let begun = "insert into smartassist_sync.replays (account_id, rules) \
-                 select account_id, 'of a test' from smartassist_sync.accounts";
+    let begun = "insert into smartassist_sync.runs (account_id, kind, status, started_at, progress_at) \
+                 select account_id, 'replay', 'running', now() - interval '2 hours', now() from smartassist_sync.accounts";
     database.execute(begun).await;
-    let counting = status().await;
-    assert!(
-        counting.contains("counting its records, last progress "),
-        "{counting}"
-    );
-    let half_way = "update smartassist_sync.replays set records = 10, total = 20";
-    database.execute(half_way).await;
     let goes_on = status().await;
-    assert!(goes_on.contains("50 % done, last progress "), "{goes_on}");
-    assert!(!goes_on.contains("a replay stopped"), "{goes_on}");
-    let stopped = "update smartassist_sync.replays set updated_at = updated_at - interval '1 hour'";
+    assert!(goes_on.contains("running, began "), "{goes_on}");
+    assert!(!goes_on.contains("a replay has made"), "{goes_on}");
+    let killed =
+        "update smartassist_sync.runs set progress_at = now() - interval '1 hour' where kind = 'replay'";
+    database.execute(killed).await;
+    let killed = status().await;
+    assert!(
+        killed.contains("! a replay has made no progress for 1 h"),
+        "{killed}"
+    );
+    assert!(killed.contains("-> run `replay` again"), "{killed}");
+    let stopped =
+        "update smartassist_sync.runs set status = 'interrupted', finished_at = now() where kind = 'replay'";
     database.execute(stopped).await;
     let stopped = status().await;
-    assert!(stopped.contains("! a replay stopped at 50 %, at "), "{stopped}");
-    assert!(stopped.contains("-> run `replay` again"), "{stopped}");
+    assert!(stopped.contains("interrupted, began "), "{stopped}");
 }
 
 #[tokio::test]

@@ -31,7 +31,6 @@ mod range;
 mod refresh;
 mod rejected;
 mod replay;
-mod replay_progress;
 mod replay_refused;
 mod requested;
 mod retention;

@@ -9,8 +9,8 @@ use smartassist_etl::ledger::{Counters, LoadError};
 use smartassist_etl::sync::{AccountContext, Replayed};
 use smartassist_etl::time::Clock;
 use smartassist_etl::transform::privacy::{Class, Policy, PrivacyKey, Rule};
-use smartassist_etl::transform::{Origin, RecordText, TRANSFORM_VERSION, transform_stored};
-use smartassist_etl::warehouse::replay::{self, OpenReplay, Rebuilt, Rewritten};
+use smartassist_etl::transform::{Origin, RecordText, transform_stored};
+use smartassist_etl::warehouse::replay::{self, Rebuilt, Rewritten};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -143,96 +143,45 @@ async fn new_rules_reach_rows_raw_records_and_rejected_text() {
     assert_eq!(database.text(&format!("select ({raw})::text")).await, "true");
 }
 
-/// A part in which nothing differs.
-fn portion(last: Uuid, rejected: u64) -> replay::Portion {
-    replay::Portion {
-        last,
-        rejected,
-        ..replay::Portion::default()
-    }
+async fn begin(database: &TestDatabase, former: Option<i64>, at: DateTime<Utc>) -> Result<i64, LoadError> {
+    let opened = replay::open(&database.pool, "acct-sim", former, at).await?;
+    Ok(opened.unwrap())
 }
 
-async fn begin(database: &TestDatabase, rules: &str, at: DateTime<Utc>) -> OpenReplay {
-    let opened = replay::open(&database.pool, "acct-sim", rules, None, at).await;
-    opened.unwrap().unwrap()
-}
-
-async fn go_on(
-    database: &TestDatabase,
-    open: &OpenReplay,
-    portion: &replay::Portion,
-) -> Result<Rewritten, LoadError> {
+async fn write(database: &TestDatabase, run_id: i64, rebuilt: &[Rebuilt]) -> Result<Rewritten, LoadError> {
     let at = instant("2026-01-15T12:00:00Z");
-    replay::write(&database.pool, "acct-sim", open, portion, at).await
+    replay::write(&database.pool, "acct-sim", run_id, rebuilt, at).await
 }
 
 #[tokio::test]
 async fn a_replay_ends_once_another_one_has_begun() {
     let (setup, database) = loaded().await;
-    make_old(&database).await;
     let at = setup.clock.now();
-    let first = begin(&database, "old rules", at).await;
-    go_on(&database, &first, &portion(Uuid::from_u128(1), 0))
-        .await
-        .unwrap();
-    let second = begin(&database, "new rules", at).await;
-    let late = go_on(&database, &first, &portion(Uuid::max(), 0)).await;
+    let first = begin(&database, None, at).await.unwrap();
+    write(&database, first, &[]).await.unwrap();
+    let second = begin(&database, None, at).await.unwrap();
+    let late = write(&database, first, &[]).await;
     assert!(matches!(late, Err(LoadError::TakenOver)), "{late:?}");
-    let counters = Counters::default();
-    let closed = replay::close(
-        &database.pool,
-        "acct-sim",
-        &first,
-        counters,
-        Outcome::Succeeded,
-        at,
-    )
-    .await;
+    let (pool, counters) = (&database.pool, Counters::default());
+    let closed = replay::close(pool, first, counters, Outcome::Succeeded, at).await;
     assert!(matches!(closed, Err(LoadError::TakenOver)), "{closed:?}");
     // Nor does it begin again, after a lost connection.
-    let former = Some(first.run_id);
-    let again = replay::open(&database.pool, "acct-sim", "old rules", former, at).await;
+    let again = begin(&database, Some(first), at).await;
     assert!(matches!(again, Err(LoadError::TakenOver)), "{again:?}");
-    go_on(&database, &second, &portion(Uuid::from_u128(2), 0))
-        .await
-        .unwrap();
-    let ledger = "select position || ' ' || rules from smartassist_sync.replays";
-    assert_eq!(
-        database.text(ledger).await,
-        format!("{} new rules", Uuid::from_u128(2))
-    );
-}
-
-#[tokio::test]
-async fn a_resumed_replay_reaches_what_others_wrote_meanwhile() {
-    let (setup, database) = loaded().await;
-    let policy = hashing();
-    let rules = format!("transform {TRANSFORM_VERSION}; {}", policy.fingerprint());
-    let open = begin(&database, &rules, setup.clock.now()).await;
-    // It came to its last record; then somebody with the former rules wrote all of them.
-    go_on(&database, &open, &portion(Uuid::max(), 0)).await.unwrap();
-    database
-        .execute("update smartassist.raw_interactions set fetched_at = now()")
-        .await;
-    let resumed = replay(&setup, &database, policy).await;
-    assert_eq!(
-        (resumed.outcome, resumed.updated),
-        (Some(Outcome::Succeeded), COUNT as u64)
-    );
-    let plain = "select count(*) from smartassist.raw_interactions where payload::text not like '%hmac:%'";
-    assert_eq!(database.number(plain).await, 0);
-    assert_eq!(resumed.records, resumed.updated);
+    write(&database, second, &[]).await.unwrap();
+    let statuses =
+        "select string_agg(status, ' ' order by id) from smartassist_sync.runs where kind = 'replay'";
+    assert_eq!(database.text(statuses).await, "interrupted running");
 }
 
 #[tokio::test]
 async fn of_two_replays_that_begin_at_once_one_goes_on() {
     let (setup, database) = loaded().await;
     let at = setup.clock.now();
-    let (one, other) = tokio::join!(begin(&database, "same", at), begin(&database, "same", at));
-    let part = portion(Uuid::from_u128(1), 0);
+    let (one, other) = tokio::join!(begin(&database, None, at), begin(&database, None, at));
     let (one, other) = (
-        go_on(&database, &one, &part).await,
-        go_on(&database, &other, &part).await,
+        write(&database, one.unwrap(), &[]).await,
+        write(&database, other.unwrap(), &[]).await,
     );
     assert_eq!(
         usize::from(one.is_ok()) + usize::from(other.is_ok()),
@@ -264,58 +213,48 @@ async fn merged_rejected_records_stay_open_if_one_of_them_was() {
     assert_eq!(database.text(left).await, "1 1 3");
 }
 
-#[tokio::test]
-async fn a_resumed_replay_remembers_earlier_failures() {
-    let (setup, database) = loaded().await;
-    let policy = Policy::default();
-    let rules = format!("transform {TRANSFORM_VERSION}; {}", policy.fingerprint());
-    let at = setup.clock.now();
-    let batch = replay::next(&database.pool, "acct-sim", Uuid::nil(), None)
-        .await
-        .unwrap();
-    let last = batch.last().unwrap().interaction_key;
-    let open = begin(&database, &rules, at).await;
-    go_on(&database, &open, &portion(last, 2)).await.unwrap();
-    let resumed = replay(&setup, &database, policy.clone()).await;
-    assert_eq!((resumed.outcome, resumed.rejected), (Some(Outcome::Failed), 0));
-    // From the beginning, where it is rebuilt.
-    let again = replay(&setup, &database, policy).await;
-    assert_eq!(again.outcome, Some(Outcome::Succeeded));
+/// Stops it once its first portion is written.
+async fn stop_half_way(worker: &AccountContext, replayed: &watch::Sender<Replayed>) {
+    let (mut progress, stop) = (replayed.subscribe(), CancellationToken::new());
+    let stop_it = async {
+        progress.wait_for(|all: &Replayed| all.records > 0).await.unwrap();
+        stop.cancel();
+    };
+    let (done, ()) = tokio::join!(worker.replay(replayed, &stop), stop_it);
+    done.unwrap();
 }
 
 #[tokio::test]
-async fn a_stopped_replay_resumes_unless_its_rules_have_changed() {
+async fn a_stopped_replay_begins_anew_and_writes_the_rest() {
     let (setup, database) = loaded().await;
     make_old(&database).await;
-    // Stopped by SIGKILL after its first batch: its run is still open, its position is in the ledger.
-    let rules = |policy: &Policy| format!("transform {TRANSFORM_VERSION}; {}", policy.fingerprint());
-    let policy = Policy::default();
-    let at = setup.clock.now();
-    let open = begin(&database, &rules(&policy), at).await;
-    assert_eq!(open.position, Uuid::nil());
-    let batch = replay::next(&database.pool, "acct-sim", Uuid::nil(), None)
-        .await
-        .unwrap();
-    let last = batch.last().unwrap().interaction_key;
-    go_on(&database, &open, &portion(last, 0)).await.unwrap();
-
-    let resumed = replay(&setup, &database, policy).await;
-    assert_eq!(resumed.records, (COUNT - batch.len()) as u64);
-    let closed =
-        "select string_agg(status, ' ' order by id) from smartassist_sync.runs where kind = 'replay'";
-    assert_eq!(database.text(closed).await, "interrupted succeeded");
+    let worker = worker_of(&setup, &database, Policy::default());
+    let replayed = watch::Sender::default();
+    stop_half_way(&worker, &replayed).await;
+    let stopped = *replayed.borrow();
     assert_eq!(
-        database
-            .number("select count(*) from smartassist_sync.replays")
-            .await,
-        0
+        (stopped.outcome, stopped.records),
+        (Some(Outcome::Interrupted), 1_000)
     );
-
-    let open = begin(&database, "other rules", at).await;
-    go_on(&database, &open, &portion(last, 0)).await.unwrap();
+    let done = replay(&setup, &database, Policy::default()).await;
     assert_eq!(
-        replay(&setup, &database, Policy::default()).await.records,
-        COUNT as u64
+        (done.outcome, done.records, done.updated),
+        (Some(Outcome::Succeeded), COUNT as u64, COUNT as u64 - 1_000)
+    );
+}
+
+#[tokio::test]
+async fn a_replay_goes_on_in_the_same_process() {
+    let (setup, database) = loaded().await;
+    make_old(&database).await;
+    let worker = worker_of(&setup, &database, Policy::default());
+    let replayed = watch::Sender::default();
+    stop_half_way(&worker, &replayed).await;
+    worker.replay(&replayed, &CancellationToken::new()).await.unwrap();
+    let done = *replayed.borrow();
+    assert_eq!(
+        (done.outcome, done.records, done.updated, done.unchanged),
+        (Some(Outcome::Succeeded), COUNT as u64, COUNT as u64, 0)
     );
 }
 
@@ -324,8 +263,8 @@ async fn a_version_that_came_meanwhile_is_not_overwritten() {
     let (setup, database) = loaded().await;
     make_old(&database).await;
     let policy = Policy::default();
-    let open = begin(&database, "rules", setup.clock.now()).await;
-    let read = replay::next(&database.pool, "acct-sim", Uuid::nil(), None)
+    let run_id = begin(&database, None, setup.clock.now()).await.unwrap();
+    let read = replay::next(&database.pool, "acct-sim", Uuid::nil())
         .await
         .unwrap();
     let rebuilt = read.into_iter().map(|raw| {
@@ -340,14 +279,11 @@ async fn a_version_that_came_meanwhile_is_not_overwritten() {
             payload: None,
         }
     });
-    let part = replay::Portion {
-        rebuilt: rebuilt.collect(),
-        ..portion(Uuid::nil(), 0)
-    };
+    let rebuilt: Vec<Rebuilt> = rebuilt.collect();
     let newer =
         "update smartassist.sessions set content_hash = decode(repeat('11', 32), 'hex'), channel = 'newer'";
     database.execute(newer).await;
-    assert_eq!(go_on(&database, &open, &part).await.unwrap().updated, 0);
+    assert_eq!(write(&database, run_id, &rebuilt).await.unwrap().updated, 0);
     let newer = "select count(*) from smartassist.sessions where channel = 'newer'";
     assert_eq!(database.number(newer).await, i64::try_from(COUNT).unwrap());
     assert_eq!(replay(&setup, &database, policy).await.updated, COUNT as u64);
@@ -356,10 +292,7 @@ async fn a_version_that_came_meanwhile_is_not_overwritten() {
 #[tokio::test]
 async fn a_poll_beside_a_replay_does_not_take_it_for_dead() {
     let (setup, database) = loaded().await;
-    let rules = "rules of another process";
-    replay::open(&database.pool, "acct-sim", rules, None, setup.clock.now())
-        .await
-        .unwrap();
+    begin(&database, None, setup.clock.now()).await.unwrap();
     setup.sync(&database).await;
     let status = "select status from smartassist_sync.runs where kind = 'replay'";
     assert_eq!(database.text(status).await, "running");

@@ -116,20 +116,3 @@ async fn privacy_rules_reach_raw_records_that_cannot_be_rebuilt() {
     replay(&setup, &database, dropping).await;
     assert_eq!(database.row_versions().await, versions);
 }
-
-#[tokio::test]
-async fn a_refused_record_that_is_read_twice_counts_once() {
-    let (setup, database) = loaded().await;
-    make_old(&database).await;
-    let key = with_one_refused(&database).await;
-    database
-        .execute(&format!(
-            "update smartassist.raw_interactions set fetched_at = now() where interaction_key = '{key}'"
-        ))
-        .await;
-    let replayed = replay(&setup, &database, Policy::default()).await;
-    assert_eq!(
-        (replayed.outcome, replayed.updated, replayed.rejected),
-        (Some(Outcome::Failed), COUNT as u64 - 1, 1)
-    );
-}

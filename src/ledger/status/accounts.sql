@@ -33,8 +33,6 @@ select
         as drifted_fields,
     (select report.rebuild_from from smartassist.reporting as report where report.account_id = account.account_id)
         as rebuild_from,
-    replay.percent as replay_percent,
-    replay.updated_at as replay_moved_at,
     spent.requests_last_minute,
     spent.requests_last_hour,
     spent.rate_limited_last_hour,
@@ -57,15 +55,6 @@ select
 from smartassist_sync.accounts as account
 left join smartassist_sync.leases as lease
     on lease.account_id = account.account_id and lease.expires_at > clock_timestamp()
-left join (
-    -- Records may have been deleted or added since they were counted.
-    select
-        account_id,
-        updated_at,
-        case when total > 0 then least(100, 100 * records / total) end as percent
-    from smartassist_sync.replays
-) as replay
-    on replay.account_id = account.account_id
 -- All accounts at once: a thousand days of each are read faster in storage order.
 left join (
     select by_day.account_id, sum(by_day.interactions)::bigint as interactions

@@ -50,8 +50,6 @@ fn account(runs: Vec<RunStatus>) -> AccountStatus {
         rejected_waiting: 0,
         drifted_fields: 0,
         rebuild_from: None,
-        replay_percent: None,
-        replay_moved_at: None,
         requests_last_minute: 1,
         requests_last_hour: 100,
         rate_limited_last_hour: 0,

@@ -227,14 +227,3 @@ fn token(key: &PrivacyKey, kind: &str, form: &str) -> String {
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
-
-impl Policy {
-    pub fn fingerprint(&self) -> String {
-        let rules = Class::ALL.map(|class| format!("{} {:?}, ", class.as_str(), self.rule(class)));
-        let key = self
-            .key
-            .as_ref()
-            .map_or("no key".to_owned(), |key| hex(&key.id()[..8]));
-        rules.concat() + &key
-    }
-}

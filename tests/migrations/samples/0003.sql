@@ -15,7 +15,6 @@ insert into smartassist_sync.absences (account_id, interaction_key, first_missed
 select account_id, interaction_key, now() from smartassist.sessions;
 insert into smartassist_sync.problems (account_id, code, detail, since, last_seen_at) values ('acct', 'time_zone', '60 min', now(), now());
 insert into smartassist_sync.erasures (kind, value_hash, key_id) values ('phone', sha256('x'), sha256('k'));
-insert into smartassist_sync.replays (account_id, rules) values ('acct', 'of a test');
 insert into smartassist_sync.schema_drift (account_id, path, json_type, first_seen_at, last_seen_at, times_seen)
 values ('acct', 'novel', 'string', now(), now(), 1);
 insert into smartassist_sync.changes_by_age (account_id, age_from_seconds, reread, changed) values ('acct', 900, 7, 1);
