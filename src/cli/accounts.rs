@@ -22,7 +22,6 @@ use crate::status;
 use crate::sync::{self, AccountContext, Headway, RunReport};
 use crate::telemetry::{self, chain, logging::Screen};
 use crate::time::{Clock, SystemClock};
-use crate::warehouse::reporting::MayChange;
 
 use super::process::CommandError;
 use super::shell::{Outage, Shell, with_database};
@@ -49,7 +48,7 @@ pub(super) fn select(config: &Config, name: Option<&str>) -> Result<Config, Comm
 pub(super) async fn run_all(
     config: &Config,
     screen: &Screen,
-    may_change: MayChange,
+    may_change: bool,
     run: impl AsyncFn(&WatchedAccount<'_>) -> RunReport,
 ) -> Result<(), CommandError> {
     config.require_accounts()?;

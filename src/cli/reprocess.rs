@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::ledger::runs::Outcome;
 use crate::sync::{self, AccountContext, Replayed, Retry, RetryReport};
 use crate::telemetry::logging::Screen;
-use crate::warehouse::reporting::{self, MayChange};
+use crate::warehouse::reporting;
 use crate::warehouse::{bulk, facts};
 
 use super::accounts::{ProgressView, contexts, select, show};
@@ -175,7 +175,7 @@ pub(super) async fn rebuild_facts(
     let work = async |shell: &Shell<'_>, account: &AccountContext| {
         let (pool, of_account) = (&account.pool, account.api.account());
         let ask = async || {
-            reporting::apply(pool, of_account, MayChange::Never).await?;
+            reporting::apply(pool, of_account, false).await?;
             Ok(reporting::rebuild(pool, account.account_id()).await?)
         };
         shell.retry(ask).await?;

@@ -16,7 +16,7 @@ use crate::sync::{self, AccountContext};
 use crate::telemetry::logging::LogLevel;
 use crate::telemetry::{chain, metrics};
 use crate::time::{Clock, SystemClock};
-use crate::warehouse::reporting::{self, MayChange};
+use crate::warehouse::reporting;
 use crate::web::{self, DaemonState, Watched};
 
 use super::accounts::contexts;
@@ -112,7 +112,7 @@ async fn open_once(config: &Config) -> Result<Database, CommandError> {
 
 async fn prepare(config: &Config, pool: &Pool) -> Result<(), CommandError> {
     postgres::migrate(pool).await?;
-    Ok(reporting::apply_all(pool, &config.accounts, MayChange::Always).await?)
+    Ok(reporting::apply_all(pool, &config.accounts, true).await?)
 }
 
 async fn work(

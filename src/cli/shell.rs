@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 use crate::config::Config;
 use crate::postgres::{self, Database, UNREACHABLE_REMEDY};
 use crate::telemetry::chain;
-use crate::warehouse::reporting::{self, MayChange};
+use crate::warehouse::reporting;
 
 use super::process::{CommandError, Shutdown};
 
@@ -89,7 +89,7 @@ impl Shell<'_> {
         work(self).await
     }
 
-    pub(super) async fn apply_reporting(&self, may_change: MayChange) -> Result<(), CommandError> {
+    pub(super) async fn apply_reporting(&self, may_change: bool) -> Result<(), CommandError> {
         let (pool, accounts) = (&self.database.pool, &self.config.accounts);
         let apply = async || Ok(reporting::apply_all(pool, accounts, may_change).await?);
         self.retry(apply).await

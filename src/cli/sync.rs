@@ -11,13 +11,11 @@ use crate::telemetry;
 use crate::telemetry::logging::Screen;
 use crate::time::{Clock, SystemClock, Window};
 
-use crate::warehouse::reporting::MayChange;
-
 use super::accounts::{run_all, select};
 use super::process::CommandError;
 
 pub(super) async fn sync(config: &Config, screen: &Screen) -> Result<(), CommandError> {
-    run_all(config, screen, MayChange::UnlessServed, async |watched| {
+    run_all(config, screen, true, async |watched| {
         let mut report = watched.catch_up().await;
         if report.has_read_nothing() {
             info!(
@@ -53,7 +51,7 @@ pub(super) async fn backfill(
         due_for: arguments.refetch.then(TimeDelta::zero),
         ..NewRequest::of(Purpose::Backfill, &ranges)
     };
-    run_all(&config, screen, MayChange::Never, async |watched| {
+    run_all(&config, screen, false, async |watched| {
         let (request, report) = watched.fulfil(&wish).await;
         if request.is_none() && report.has_read_nothing() {
             info!(

@@ -16,8 +16,6 @@ use crate::telemetry::logging::Screen;
 use crate::telemetry::plural;
 use crate::time::Window;
 
-use crate::warehouse::reporting::MayChange;
-
 use super::accounts::{WatchedAccount, run_all};
 use super::output::print_report;
 use super::process::CommandError;
@@ -75,7 +73,7 @@ pub(super) async fn verify(
 ) -> Result<(), CommandError> {
     let (config, range) = arguments.range.of(config)?;
     let compared = RefCell::new(Vec::new());
-    let worked = run_all(&config, screen, MayChange::Never, async |watched| {
+    let worked = run_all(&config, screen, false, async |watched| {
         let (range, days, report) = compare(watched, range, arguments).await;
         compared.borrow_mut().push(Compared {
             account: watched.context.name().to_owned(),

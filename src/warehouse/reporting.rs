@@ -11,88 +11,41 @@ use crate::postgres::Pool;
 use crate::ledger::{LoadError, conflict};
 use crate::transform::facts::label;
 
-/// A new account gets some anyway.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MayChange {
-    /// By a daemon.
-    Always,
-    UnlessServed,
-    Never,
-}
-
-/// Thresholds hold at once, for the past too; another time zone and other shown tags rebuild facts.
-pub async fn apply(pool: &Pool, account: &AccountConfig, may_change: MayChange) -> Result<(), LoadError> {
-    let look = async |transaction: &mut PgConnection| compare(transaction, account, may_change).await;
-    let mut found = pool.transact(look).await?;
-    if found.is_stored {
-        let change = || pool.transact(async |transaction| change(transaction, account, may_change).await);
-        found = conflict::retry(&account.name, change).await?;
-    }
-    let (account, differing) = (&account.name, found.differing.join(", "));
-    match (differing.is_empty(), found.is_stored) {
-        (true, _) => {}
-        (false, true) => info!(account, changed = differing, "settings of reports were changed"),
-        (false, false) => warn!(
-            account,
-            differing,
-            remedy = "give this command the settings that the daemon has; to change them, restart the daemon with others",
+/// Thresholds hold at once, for the past too; another time zone and other shown tags rebuild facts. A new account
+/// gets settings anyway.
+pub async fn apply(pool: &Pool, account: &AccountConfig, may_change: bool) -> Result<(), LoadError> {
+    let name = &account.name;
+    match differing(pool, account).await? {
+        // Without the account's lock, which an erasure may hold for long.
+        Some(differing) if differing.is_empty() => {}
+        Some(differing) if !may_change => warn!(
+            account = name,
+            differing = differing.join(", "),
+            remedy = "give this command the settings that `run` and `sync` have, which alone change them",
             "settings of reports differ from those in use, which stay"
         ),
+        differing => {
+            // Writers may use the old time zone.
+            let change = async |transaction: &mut PgConnection| {
+                conflict::lock_for_writing(transaction, &account.account_id).await?;
+                store(transaction, account).await
+            };
+            conflict::retry(name, || pool.transact(change)).await?;
+            if let Some(changed) = differing {
+                let changed = changed.join(", ");
+                info!(account = name, changed, "settings of reports were changed");
+            }
+        }
     }
     Ok(())
 }
 
-#[derive(Debug)]
-struct Comparison {
-    differing: Vec<String>,
-    /// Or to be stored.
-    is_stored: bool,
-}
-
-/// Without the account's lock, which an erasure may hold for long.
-async fn compare(
-    connection: &mut PgConnection,
-    account: &AccountConfig,
-    may_change: MayChange,
-) -> Result<Comparison, LoadError> {
-    let differing = differing(connection, account).await?;
-    let is_stored = match (&differing, may_change) {
-        (None, _) => true,
-        (Some(differing), MayChange::Always) => !differing.is_empty(),
-        (Some(differing), MayChange::UnlessServed) => {
-            !differing.is_empty() && !is_served(connection, &account.account_id).await?
-        }
-        (Some(_), MayChange::Never) => false,
-    };
-    Ok(Comparison {
-        differing: differing.unwrap_or_default(),
-        is_stored,
-    })
-}
-
-/// Waits for writers that use the old time zone, then compares again.
-async fn change(
-    connection: &mut PgConnection,
-    account: &AccountConfig,
-    may_change: MayChange,
-) -> Result<Comparison, LoadError> {
-    conflict::lock_for_writing(connection, &account.account_id).await?;
-    let found = compare(connection, account, may_change).await?;
-    if found.is_stored {
-        store(connection, account).await?;
-    }
-    Ok(found)
-}
-
 /// `None` if none are stored.
-async fn differing(
-    connection: &mut PgConnection,
-    account: &AccountConfig,
-) -> Result<Option<Vec<String>>, LoadError> {
+async fn differing(pool: &Pool, account: &AccountConfig) -> Result<Option<Vec<String>>, LoadError> {
     Ok(sqlx::query_scalar(include_str!("reporting_differs.sql"))
         .bind(&account.account_id)
         .bind(to_json(&account.reporting))
-        .fetch_optional(connection)
+        .fetch_optional(pool)
         .await?)
 }
 
@@ -115,15 +68,6 @@ fn by_channel(reporting: &Reporting) -> Option<Value> {
         .map(|(channel, seconds)| (label(Some(channel)), *seconds))
         .collect();
     (!labelled.is_empty()).then(|| json!(labelled))
-}
-
-async fn is_served(connection: &mut PgConnection, account_id: &str) -> Result<bool, LoadError> {
-    Ok(sqlx::query_scalar(
-        "select exists (select from smartassist_sync.leases where account_id = $1 and expires_at > clock_timestamp())",
-    )
-    .bind(account_id)
-    .fetch_one(connection)
-    .await?)
 }
 
 async fn store(connection: &mut PgConnection, account: &AccountConfig) -> Result<(), LoadError> {
@@ -168,11 +112,7 @@ async fn store(connection: &mut PgConnection, account: &AccountConfig) -> Result
     Ok(())
 }
 
-pub async fn apply_all(
-    pool: &Pool,
-    accounts: &[AccountConfig],
-    may_change: MayChange,
-) -> Result<(), LoadError> {
+pub async fn apply_all(pool: &Pool, accounts: &[AccountConfig], may_change: bool) -> Result<(), LoadError> {
     for account in accounts {
         apply(pool, account, may_change).await?;
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use nix::sys::signal::Signal;
 use smartassist_etl::config::AccountConfig;
-use smartassist_etl::warehouse::reporting::{self, MayChange};
+use smartassist_etl::warehouse::reporting;
 use sqlx::{Connection, PgConnection};
 
 use crate::support::program::Ended;
@@ -74,18 +74,6 @@ async fn only_who_loads_an_account_changes_its_settings() {
     assert_eq!(changed.events(CHANGED)[0]["changed"], told);
     let (same, _) = with_settings(&["sync"], &environment, &email, &database).await;
     assert_eq!((same.events(CHANGED).len(), same.events(STAY).len()), (0, 0));
-
-    // Beside a daemon, until that gives the account up.
-    let held =
-        "update smartassist_sync.leases set holder = 'a daemon', expires_at = now() + interval '5 seconds'";
-    database.execute(held).await;
-    let beside = environment.clone();
-    let ended = Program::run(&["sync"], &beside).await;
-    assert_eq!(ended.events(STAY).len(), 1, "{}", ended.log.join("\n"));
-    assert_eq!(
-        database.text("select time_zone from smartassist.reporting").await,
-        "Europe/Berlin"
-    );
 }
 
 #[tokio::test]
@@ -136,14 +124,14 @@ async fn settings_that_are_not_changed_need_no_lock() {
         let pool = &database.pool;
         async move { reporting::apply(pool, &account, may_change).await }
     };
-    apply(account.clone(), MayChange::Always).await.unwrap();
+    apply(account.clone(), true).await.unwrap();
     let mut other = lock_accounts(&database).await;
-    apply(account.clone(), MayChange::Always).await.unwrap();
+    apply(account.clone(), true).await.unwrap();
     account.reporting.service_level_seconds = 7;
-    apply(account.clone(), MayChange::Never).await.unwrap();
+    apply(account.clone(), false).await.unwrap();
     let in_use = "select service_level_seconds from smartassist.reporting";
     assert_ne!(database.text(&format!("select ({in_use})::text")).await, "7");
-    let change = apply(account, MayChange::Always);
+    let change = apply(account, true);
     let (changed, ()) = tokio::join!(change, async {
         database.until_a_lock_is_waited_for().await;
         sqlx::raw_sql("rollback").execute(&mut other).await.unwrap();

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 use smartassist_etl::sync::erase;
 use smartassist_etl::transform::privacy::{Class, IdentifierKind, Policy, PrivacyKey, Rule, Wanted};
-use smartassist_etl::warehouse::reporting::{self, MayChange};
+use smartassist_etl::warehouse::reporting;
 use smartassist_simulator::Seed;
 use tokio_util::sync::CancellationToken;
 
@@ -97,7 +97,7 @@ async fn another_time_zone_makes_all_facts_anew() {
     let past = past().await;
     let mut account = past.worker.api.account().clone();
     account.reporting.time_zone = chrono_tz::Australia::Lord_Howe;
-    reporting::apply(&past.database.pool, &account, MayChange::Always)
+    reporting::apply(&past.database.pool, &account, true)
         .await
         .unwrap();
     assert_ne!(differing(&past.database).await, "");
@@ -115,7 +115,7 @@ async fn another_time_zone_makes_all_facts_anew() {
     let before = past.database.number(in_target).await;
     let versions = past.versions_but(&[]).await;
     account.reporting.service_level_seconds = 600;
-    reporting::apply(&past.database.pool, &account, MayChange::Always)
+    reporting::apply(&past.database.pool, &account, true)
         .await
         .unwrap();
     assert!(past.database.number(in_target).await > before);
@@ -138,9 +138,7 @@ async fn tags_that_are_not_shown_are_in_no_fact() {
         (vec![], "(withheld)".to_owned()),
     ] {
         account.reporting.shown_tags = shown;
-        reporting::apply(&database.pool, &account, MayChange::Always)
-            .await
-            .unwrap();
+        reporting::apply(&database.pool, &account, true).await.unwrap();
         let stop = CancellationToken::new();
         past.worker.clean_up(&stop).await.unwrap();
         assert_eq!(database.text(named).await, expected);
