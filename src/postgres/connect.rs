@@ -11,7 +11,7 @@ use crate::config::{DatabaseConfig, Secret, SecretError};
 use crate::telemetry::chain;
 
 use super::OpenError;
-use super::url::{self, ParsedUrl};
+use super::url;
 
 #[derive(Debug)]
 pub(super) struct SignIn {
@@ -120,10 +120,10 @@ fn options(
 ) -> Result<PgConnectOptions, OpenError> {
     let refused = |why: String| OpenError::Url(why.into());
     url::check_variables(|name| std::env::var(name).ok()).map_err(refused)?;
-    let ParsedUrl { url, ignored } = url::parse(url.expose_secret()).map_err(refused)?;
-    for (parameter, foreign) in ignored {
-        let instead = foreign.instead;
-        warn!(parameter, instead, "a parameter of database.url has no effect");
+    let (url, ignored) = url::parse(url.expose_secret()).map_err(refused)?;
+    for parameter in ignored {
+        let remedy = "leave it out; the settings of [database] hold";
+        warn!(parameter, remedy, "a parameter of database.url has no effect");
     }
     // The parser's error may quote secrets.
     let invalid = |_| refused("it is not a valid PostgreSQL URL".to_owned());
