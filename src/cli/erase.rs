@@ -124,9 +124,9 @@ fn to_text(erasure: &Erasure, arguments: &EraseArguments) -> String {
     } else {
         "Deleted, and left out of every later fetch:\n".to_owned()
     };
-    for (table, rows) in erasure.deleted.by_table() {
-        text += &format!("  {table:<17} {rows:>9}\n");
-    }
+    let deleted = &erasure.deleted;
+    text += &format!("  sessions {:>18}\n", deleted.sessions);
+    text += &format!("  rejected_records {:>10}\n", deleted.rejected_records);
     let (kind, _) = arguments.customer.identifier();
     if erasure.deleted.sessions == 0 {
         text += "No interaction has this identifier.";

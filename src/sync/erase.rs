@@ -11,6 +11,7 @@ use crate::postgres::Pool;
 use crate::transform::privacy::{Identifier, PrivacyKey, Wanted, Whose, value_of};
 use crate::transform::{Ids, records_in};
 use crate::warehouse::erase::{self, Erased, RecordKey, StoredRecord};
+use crate::warehouse::interactions::delete_interactions;
 use crate::warehouse::left_out::check_key;
 use crate::warehouse::siblings::{Contact, Surroundings};
 
@@ -71,17 +72,22 @@ async fn erase_found(
     let mut deleted = Erased::default();
     let mut identifiers = Vec::new();
     for (account_id, contact) in &contacts {
-        let ids: Vec<&str> = contact.interactions.iter().map(String::as_str).collect();
-        deleted += erase::delete_sessions(connection, account_id, &ids, dry_run).await?;
+        deleted.sessions += contact.interactions.len() as u64;
+        if !dry_run {
+            let keys = contact.interactions.iter().filter_map(|key| key.parse().ok());
+            delete_interactions(connection, account_id, &Vec::from_iter(keys)).await?;
+        }
         identifiers.extend(contact.identifiers(account_id, key));
     }
     let (rejected, mentioned_in_rejected) = rejected(&scan, &contacts);
     deleted.rejected_records = rejected.len() as u64;
     if !dry_run {
         let texts = erase::delete_rejected(connection, &rejected).await?;
-        deleted.rejected_records = texts.len() as u64;
-        let texts = texts.iter();
-        identifiers.extend(texts.map(|(account_id, hash)| Identifier::of_rejected(account_id, hash, key)));
+        identifiers.extend(
+            texts
+                .iter()
+                .map(|(account_id, hash)| Identifier::of_rejected(account_id, hash, key)),
+        );
         erase::record(connection, &wanted.identifier, &identifiers, key.id(), &deleted).await?;
     }
     let theirs = keys(&contacts, |contact| &contact.interactions);

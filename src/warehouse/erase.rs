@@ -1,15 +1,11 @@
-use std::ops::AddAssign;
-
 use futures_util::{Stream, TryStreamExt};
 use serde::Serialize;
 use sqlx::{FromRow, PgConnection};
-use uuid::Uuid;
 
 use crate::transform::normal_form;
 use crate::transform::privacy::Identifier;
 
-use super::interactions::delete_interactions;
-use crate::ledger::{LoadError, bigint, from_bigint};
+use crate::ledger::{LoadError, bigint};
 
 #[derive(Debug, FromRow)]
 pub struct StoredRecord {
@@ -35,36 +31,10 @@ pub struct RecordKey {
     pub id: String,
 }
 
-macro_rules! erased {
-    ($($table:ident)+) => {
-        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-        pub struct Erased {
-            $(pub $table: u64,)+
-        }
-
-        impl AddAssign for Erased {
-            fn add_assign(&mut self, other: Self) {
-                $(self.$table += other.$table;)+
-            }
-        }
-
-        impl Erased {
-            /// All but rejected records.
-            fn of(counts: [i64; 7]) -> Self {
-                let mut counts = counts.into_iter().map(from_bigint);
-                Self { $($table: counts.next().unwrap_or(0),)+ }
-            }
-
-            pub fn by_table(&self) -> Vec<(&'static str, u64)> {
-                vec![$((stringify!($table), self.$table)),+]
-            }
-        }
-    };
-}
-
-// As in `count_rows.sql`.
-erased! {
-    sessions destinations agent_segments consultations joined_users tags raw_interactions rejected_records
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Erased {
+    pub sessions: u64,
+    pub rejected_records: u64,
 }
 
 /// Blocks writers until commit.
@@ -112,23 +82,6 @@ pub fn rejected_records(
         "select account_id, id::text as id, payload as record from smartassist_sync.rejected_records",
     );
     all.fetch(connection).map_err(LoadError::from)
-}
-
-pub async fn delete_sessions(
-    connection: &mut PgConnection,
-    account_id: &str,
-    keys: &[&str],
-    only_count: bool,
-) -> Result<Erased, LoadError> {
-    let counted: [i64; 7] = sqlx::query_scalar(include_str!("count_rows.sql"))
-        .bind(keys)
-        .fetch_one(&mut *connection)
-        .await?;
-    if !only_count {
-        let keys: Vec<Uuid> = keys.iter().filter_map(|key| key.parse().ok()).collect();
-        delete_interactions(connection, account_id, &keys).await?;
-    }
-    Ok(Erased::of(counted))
 }
 
 /// Returns text hashes by account.

@@ -211,7 +211,7 @@ async fn delete(
     Ok(())
 }
 
-pub(super) async fn delete_interactions(
+pub async fn delete_interactions(
     connection: &mut PgConnection,
     account_id: &str,
     keys: &[Uuid],
