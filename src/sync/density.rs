@@ -133,14 +133,6 @@ pub(super) struct Expectation {
     pub(super) surge: f64,
 }
 
-impl std::ops::AddAssign for Expectation {
-    fn add_assign(&mut self, other: Self) {
-        self.records += other.records;
-        self.variance += other.variance;
-        self.surge += other.surge;
-    }
-}
-
 #[derive(Debug, Clone, Default)]
 pub(super) struct Density {
     hours: [[Evidence; 24]; 7],
@@ -205,12 +197,16 @@ impl Density {
     }
 
     pub(super) fn expected(&self, window: Window) -> Expectation {
-        let mut whole = Expectation::default();
-        hours_of(window).for_each(|piece| whole += self.of_hour(piece));
-        whole
+        let add = |sum: Expectation, hour: Expectation| Expectation {
+            records: sum.records + hour.records,
+            variance: sum.variance + hour.variance,
+            surge: sum.surge + hour.surge,
+        };
+        let of_hours = hours_of(window).map(|piece| self.of_hour(piece));
+        of_hours.fold(Expectation::default(), add)
     }
 
-    pub(super) fn of_hour(&self, piece: Window) -> Expectation {
+    fn of_hour(&self, piece: Window) -> Expectation {
         let place = DayPlace::of(piece.start);
         let like = self.kinds[place.kind_of_day][place.hour];
         let all = self.of_kinds.weaken(self.all.after(Rate::default()));
@@ -256,20 +252,13 @@ pub(super) fn pieces_of(window: Window, length: TimeDelta) -> impl Iterator<Item
     let mut start = window.start;
     std::iter::from_fn(move || {
         (start < window.end).then(|| {
-            let end = window.end.min(trunc(start, length) + length);
+            let first = start.duration_trunc(length).unwrap_or(start);
+            let end = window.end.min(first + length);
             let piece = Window::new(start, end);
             start = end;
             piece
         })
     })
-}
-
-pub(super) fn hour_of(at: DateTime<Utc>) -> DateTime<Utc> {
-    trunc(at, TimeDelta::hours(1))
-}
-
-fn trunc(at: DateTime<Utc>, length: TimeDelta) -> DateTime<Utc> {
-    at.duration_trunc(length).unwrap_or(at)
 }
 
 fn hours(window: Window) -> f64 {

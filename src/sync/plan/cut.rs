@@ -5,7 +5,7 @@ use chrono::{DateTime, NaiveTime, SubsecRound, TimeDelta, Utc};
 use crate::extract::PAGE_SIZE;
 use crate::time::Window;
 
-use super::super::density::{Density, Expectation, count, hour_of};
+use super::super::density::{Density, Expectation, count};
 use super::super::read::ApiProfile;
 use super::{LONGEST_WINDOW, SECOND, Stretch};
 
@@ -93,29 +93,24 @@ impl Model {
         self.error_windows = (self.error_windows + weight).min(ERROR_WINDOWS);
         self.error += weight * (error - self.error) / self.error_windows;
     }
-}
 
-impl Model {
     pub(super) fn cut(&self, stretch: Stretch) -> Window {
         let widest = self.widest(stretch);
-        if self.density.is_unknown() || stretch.is_part {
+        let end = widest.end;
+        let fits = |start| self.fits(self.density.expected(Window::new(start, end)));
+        if self.density.is_unknown() || stretch.is_part || fits(widest.start) {
             return widest;
         }
-        let Window { start, end } = widest;
-        let (mut edge, mut expected) = (end, Expectation::default());
-        while edge != start {
-            let hour = hour_of(edge - SECOND).max(start);
-            let piece = Window::new(hour, edge);
-            let mut with_piece = expected;
-            with_piece += self.density.of_hour(piece);
-            if !self.fits(with_piece) {
-                let fitting = self.fitting_seconds(piece, expected, with_piece);
-                let seconds = TimeDelta::seconds(fitting.max(i64::from(edge == end)));
-                return Window::new(edge - seconds, end);
+        let (mut fitting, mut too_long) = (1, widest.seconds());
+        while too_long - fitting > 1 {
+            let half = fitting.midpoint(too_long);
+            if fits(end - TimeDelta::seconds(half)) {
+                fitting = half;
+            } else {
+                too_long = half;
             }
-            (edge, expected) = (hour, with_piece);
         }
-        widest
+        Window::new(end - TimeDelta::seconds(fitting), end)
     }
 
     fn widest(&self, stretch: Stretch) -> Window {
@@ -125,27 +120,6 @@ impl Model {
         let last_date = (end - SECOND - offset).date_naive().and_time(NaiveTime::MIN);
         let first_date = last_date.and_utc() - TimeDelta::days(MOST_DATES - 1) + offset;
         Window::new(start.max(end - longest).max(first_date), end)
-    }
-
-    fn fitting_seconds(&self, piece: Window, without: Expectation, with: Expectation) -> i64 {
-        let whole = piece.seconds();
-        let (mut fitting, mut too_long) = (0_i64, whole);
-        while too_long - fitting > 1 {
-            let half = fitting.midpoint(too_long);
-            let share = count(half.unsigned_abs()) / count(whole.unsigned_abs());
-            let mut expected = without;
-            expected += Expectation {
-                records: (with.records - without.records) * share,
-                variance: (with.variance - without.variance) * share * share,
-                surge: (with.surge - without.surge) * share,
-            };
-            if self.fits(expected) {
-                fitting = half;
-            } else {
-                too_long = half;
-            }
-        }
-        fitting
     }
 
     fn fits(&self, expected: Expectation) -> bool {
