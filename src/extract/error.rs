@@ -50,6 +50,8 @@ pub enum ApiError {
     },
     #[error("the API's answer is larger than {limit} bytes")]
     TooLarge { limit: usize },
+    #[error("the API reports {total} records and shows none")]
+    Withheld { total: u64 },
 }
 
 const CERTIFICATE: &str = "the API's certificate does not hold";
@@ -76,7 +78,7 @@ impl ApiError {
             | Self::ErrorObjects
             | Self::Undecodable { .. } => Action::Retry,
             Self::Refused { .. } => Action::SignInAgain,
-            Self::Unaccepted { .. } | Self::TooLarge { .. } => Action::GiveUpWindow,
+            Self::Unaccepted { .. } | Self::TooLarge { .. } | Self::Withheld { .. } => Action::GiveUpWindow,
             Self::Unsigned(_) | Self::Secret(_) | Self::UnsendableToken | Self::Redirected { .. } => {
                 Action::StopAccount
             }
@@ -118,6 +120,7 @@ impl ApiError {
             }
             Self::Undecodable { .. } => "check that base_url is the API and not a login page or a proxy",
             Self::TooLarge { .. } => "raise max_response_mebibytes if the records are really that large",
+            Self::Withheld { .. } => "check the app's rights, and the account's filters",
         }
     }
 
@@ -155,6 +158,7 @@ impl ApiError {
             Self::Message | Self::ErrorObjects => "message",
             Self::Undecodable { .. } => "undecodable",
             Self::TooLarge { .. } => "too_large",
+            Self::Withheld { .. } => "withholds",
         }
     }
 

@@ -20,7 +20,7 @@ use crate::warehouse::left_out;
 
 use super::engine::{Fetch, Fetched, WindowReport, WindowRows, WindowSource, Writer, is_a_second};
 use super::plan::{Model, Planned, Queue};
-use super::read::{Knowledge, NumResults, ReadError, Reading, Slice, Verdict};
+use super::read::{Knowledge, NumResults, Reading, Slice, Verdict};
 use super::report::WindowFailure;
 
 /// A basis that fits this many fewer days is excluded: one day may fit by chance.
@@ -198,7 +198,7 @@ impl Comparing<'_> {
         let page = account.api.page(&slice.request(0, 1), &fetch.tally).await;
         let total = page.as_ref().ok().and_then(|page| total_of(page, gives_totals));
         let shown = page.as_ref().map_or(0, |page| page.records.len() as u64);
-        let failure = page.err().map(|error| WindowFailure::of_reading(&error.into()));
+        let failure = page.err().map(|error| WindowFailure::of_reading(&error));
         let problem = failure.as_ref().map(|failure| &failure.problem);
         let status = status(failure.is_some());
         self.record(&fetch, status, total.unwrap_or(shown), (total, problem))
@@ -275,7 +275,7 @@ impl Comparing<'_> {
                     }
                     returned.add(day, fetched.rows);
                 }
-                Err(ReadError::Withheld { .. } | ReadError::Api(ApiError::TooLarge { .. })) => {}
+                Err(ApiError::Withheld { .. } | ApiError::TooLarge { .. }) => {}
                 Err(error) => return Err(not_compared(day, WindowFailure::of_reading(&error))),
             }
             returned.problem = problem.map(|problem| problem.text);

@@ -12,7 +12,7 @@ use crate::telemetry::{self, chain};
 
 use super::command::WishError;
 use super::engine::WindowReport;
-use super::read::{ReadError, Reading, Verdict};
+use super::read::{Reading, Verdict};
 
 const CANCELLED: &str = "cancelled";
 
@@ -285,15 +285,12 @@ pub(super) fn split(reading: &Reading) -> Problem {
 }
 
 impl WindowFailure {
-    pub(super) fn of_reading(error: &ReadError) -> Self {
+    pub(super) fn of_reading(error: &ApiError) -> Self {
         let problem = Problem::from(error);
-        match error {
-            ReadError::Withheld { .. } => Self::if_few(problem),
-            ReadError::Api(ApiError::TooLarge { .. }) => Self::alone(problem),
-            ReadError::Api(api) => match api.action() {
-                Action::Retry | Action::GiveUpWindow => Self::if_few(problem),
-                Action::SignInAgain | Action::StopAccount => Self::of_all(problem),
-            },
+        match error.action() {
+            _ if matches!(error, ApiError::TooLarge { .. }) => Self::alone(problem),
+            Action::Retry | Action::GiveUpWindow => Self::if_few(problem),
+            Action::SignInAgain | Action::StopAccount => Self::of_all(problem),
         }
     }
 

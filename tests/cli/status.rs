@@ -31,13 +31,13 @@ async fn status_shows_how_far_an_account_is_complete() {
     );
     assert_eq!(
         account["runs"][0]["error"],
-        "a request failed: the API's answer is not a page of records (6 bytes)"
+        "the API's answer is not a page of records (6 bytes)"
     );
     assert_eq!(account["runs"][0]["error_code"], "api_undecodable");
 
     let table = Program::run(&["status"], &environment).await.stdout;
     for said in [
-        "main (acct-sim): in trouble\n  x the last sync failed: a request failed",
+        "main (acct-sim): in trouble\n  x the last sync failed: the API's answer",
         "    -> check that base_url is the API",
         "\n  complete through   2026-01-03T11:58:00Z\n",
     ] {

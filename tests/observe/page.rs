@@ -16,7 +16,7 @@ async fn the_page_says_how_each_account_stands_and_what_to_do() {
         "2 of 3 accounts are in trouble",
         "1 gap: a stretch of which the API does not show all records",
         "ask the vendor for these seconds",
-        "the last poll failed: a request failed: the API refused us (status 401",
+        "the last poll failed: the API refused us (status 401",
         "check client_id, client_secret",
         "complete through",
         "request budget",

@@ -93,7 +93,7 @@ async fn a_wrong_secret_is_reported_and_fixed_by_replacing_its_file() {
         logged["remedy"].as_str().unwrap().contains("client_secret"),
         "{logged}"
     );
-    let quoted = ["the last poll failed: a request failed: the API refused us (status 401"];
+    let quoted = ["the last poll failed: the API refused us (status 401"];
     case.shows("a wrong secret", &quoted, "check client_id, client_secret")
         .await;
     assert!(

@@ -13,6 +13,7 @@ use super::super::read::{Range, Verdict};
 use super::super::report::{AfterFailure, WindowFailure};
 
 use super::read::{Fetched, Found, WindowRows};
+use super::refused::is_refusal;
 use super::source::Run;
 use super::write::{Fetch, WindowReport, Writer, is_a_second};
 use super::{Effect, Engine, FAILURES_IN_A_ROW, Flight, GAPS_IN_A_RUN, MOST_READ_AGAIN, ReadTask, Written};
@@ -53,7 +54,7 @@ impl Engine {
         }
         match found {
             Ok(Found::Window(Ok(fetched))) => self.write_fetched(flight, fetched),
-            Ok(Found::Window(Err(error))) if error.is_refusal() => self.refused(flight, error),
+            Ok(Found::Window(Err(error))) if is_refusal(&error) => self.refused(flight, error),
             Ok(Found::Window(Err(error))) => self.fail(flight, WindowFailure::of_reading(&error)),
             Ok(Found::Failed(failure)) => self.fail(flight, failure),
             Ok(Found::Edge(Ok(edge))) => self.found_edge(flight, edge),

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::warn;
 use uuid::Uuid;
 
-use crate::extract::Priority;
+use crate::extract::{ApiError, Priority};
 use crate::failpoint;
 use crate::ledger::{self, Counters, LoadError};
 use crate::time::Window;
@@ -20,7 +20,7 @@ use crate::transform::{Interaction, Origin, RawRecord, RecordText, Rejected, tra
 use super::super::account::AccountContext;
 use super::super::compare::Comparing;
 use super::super::plan::Model;
-use super::super::read::{ApiPages, Knowledge, ReadError, Reading, Slice, origin, read_window};
+use super::super::read::{ApiPages, Knowledge, Reading, Slice, origin, read_window};
 use super::super::report::WindowFailure;
 use super::refused::NoEdge;
 use super::write::{Fetch, WindowReport, Writer};
@@ -31,7 +31,7 @@ pub(super) enum Task {
     /// Whether the window is too old.
     Edge {
         until: DateTime<Utc>,
-        error: ReadError,
+        error: ApiError,
     },
     History {
         served_from: DateTime<Utc>,
@@ -46,9 +46,9 @@ pub(super) enum Task {
 
 #[derive(Debug)]
 pub(super) enum Found {
-    Window(Result<Fetched, ReadError>),
+    Window(Result<Fetched, ApiError>),
     /// Or why the window was refused.
-    Edge(Result<DateTime<Utc>, (ReadError, NoEdge)>),
+    Edge(Result<DateTime<Utc>, (ApiError, NoEdge)>),
     /// `None`: older ones are served.
     History(Option<DateTime<Utc>>),
     Compared(WindowReport),
@@ -112,7 +112,7 @@ impl WindowSource {
         &self,
         fetch: &Fetch,
         known: &mut Knowledge,
-    ) -> Result<Fetched, ReadError> {
+    ) -> Result<Fetched, ApiError> {
         let pages = ApiPages {
             api: &self.account.api,
             tally: &fetch.tally,

@@ -10,7 +10,7 @@ use crate::telemetry::{self, chain};
 use crate::time::Window;
 
 use super::super::plan::Planned;
-use super::super::read::{ReadError, Slice};
+use super::super::read::Slice;
 use super::super::report::WindowFailure;
 use super::read::{Task, WindowSource};
 use super::write::Fetch;
@@ -30,14 +30,8 @@ fn too_old() -> Problem {
     ProblemCode::HistoryNotServed.saying("not read: the API serves nothing so old")
 }
 
-fn is_refusal(error: &ApiError) -> bool {
+pub(super) fn is_refusal(error: &ApiError) -> bool {
     matches!(error, ApiError::Unaccepted { .. } | ApiError::Message)
-}
-
-impl ReadError {
-    pub(super) fn is_refusal(&self) -> bool {
-        matches!(self, Self::Api(error) if is_refusal(error))
-    }
 }
 
 #[derive(Debug, Default)]
@@ -87,7 +81,7 @@ pub(super) enum NoEdge {
 }
 
 impl Engine {
-    pub(super) fn refused(&mut self, mut flight: Flight, error: ReadError) {
+    pub(super) fn refused(&mut self, mut flight: Flight, error: ApiError) {
         let window = flight.fetch.planned.window;
         let Some(place) = self.place(flight.source) else {
             return;
@@ -100,7 +94,7 @@ impl Engine {
         if length > LONGEST_SAFE.max(source.horizon.longest_served) {
             source.queue.drifted(window);
             // A message may have a passing cause.
-            if matches!(error, ReadError::Api(ApiError::Unaccepted { .. })) {
+            if matches!(error, ApiError::Unaccepted { .. }) {
                 let longest = (window.seconds() / 2).max(LONGEST_SAFE.num_seconds());
                 self.profile.see_too_long(longest);
             }
@@ -124,7 +118,7 @@ impl Engine {
         });
     }
 
-    pub(super) fn searched_in_vain(&mut self, flight: Flight, error: ReadError, why: NoEdge) {
+    pub(super) fn searched_in_vain(&mut self, flight: Flight, error: ApiError, why: NoEdge) {
         self.profile.length_is_doubtful = true;
         match why {
             NoEdge::AllIsRefused => self.fail(flight, WindowFailure::of_all(Problem::from(&error))),

@@ -12,8 +12,6 @@ mod tests;
 
 use crate::config::{AccountConfig, Filters};
 use crate::extract::{ApiClient, ApiError, Narrowing, Page, PageRequest, Priority, Tally};
-use crate::ledger::problems::Problem;
-use crate::telemetry::chain;
 use crate::time::Window;
 use crate::transform::{Origin, RawRecord, RecordText};
 
@@ -108,37 +106,12 @@ pub(super) enum Verdict {
     Strays,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ReadError {
-    #[error("a request failed")]
-    Api(#[from] ApiError),
-    #[error("the API reports {total} records and shows none")]
-    Withheld { total: u64 },
-}
-
-impl From<&ReadError> for Problem {
-    fn from(error: &ReadError) -> Self {
-        let text = chain(error).to_string();
-        match error {
-            ReadError::Withheld { .. } => Self::failed(
-                "api_withholds",
-                text,
-                "check the app's rights, and the account's filters",
-            ),
-            ReadError::Api(api) => Self {
-                text,
-                ..Self::from(api)
-            },
-        }
-    }
-}
-
 pub(super) async fn read_window<P: Pages>(
     pages: &P,
     known: &mut Knowledge,
     filters: &Filters,
     slice: &Slice,
-) -> Result<Reading, ReadError> {
+) -> Result<Reading, ApiError> {
     let mut reader = WindowReader { pages, known };
     let mut reading = Box::pin(reader.read(slice)).await?;
     match reading.verdict {

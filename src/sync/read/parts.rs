@@ -7,13 +7,13 @@ use tracing::{debug, warn};
 use uuid::Uuid;
 
 use crate::config::{Direction, Filters};
-use crate::extract::Narrowing;
+use crate::extract::{ApiError, Narrowing};
 use crate::time::Window;
 use crate::transform::RawRecord;
 
 use super::decide::Proof;
 use super::reader::WindowReader;
-use super::{Pages, ReadError, Reading, Slice, TEXT_IN_HAND, Verdict};
+use super::{Pages, Reading, Slice, TEXT_IN_HAND, Verdict};
 
 /// As the vendor's page spells them.
 const CHANNELS_IN_REQUESTS: [&str; 2] = ["rtm", "voice"];
@@ -33,7 +33,7 @@ impl<P: Pages> WindowReader<'_, P> {
         slice: &Slice,
         filters: &Filters,
         whole: Reading,
-    ) -> Result<Reading, ReadError> {
+    ) -> Result<Reading, ApiError> {
         if let Some(reading) = self.read_first_instant(slice, &whole).await? {
             return Ok(reading);
         }
@@ -54,7 +54,7 @@ impl<P: Pages> WindowReader<'_, P> {
                     ..slice.part(slice.window)
                 };
                 let reading = match self.read(&part).await {
-                    Err(ReadError::Api(error)) if error.is_not_served() => continue,
+                    Err(error) if error.is_not_served() => continue,
                     reading => reading?,
                 };
                 debug!(narrowing = ?part.narrowing, verdict = ?reading.verdict, records = reading.distinct_records, "part read");
@@ -90,7 +90,7 @@ impl<P: Pages> WindowReader<'_, P> {
         &mut self,
         slice: &Slice,
         whole: &Reading,
-    ) -> Result<Option<Reading>, ReadError> {
+    ) -> Result<Option<Reading>, ApiError> {
         let Some(total) = whole.reported_total.filter(|_| self.known.profile.gives_totals()) else {
             return Ok(None);
         };
@@ -99,7 +99,7 @@ impl<P: Pages> WindowReader<'_, P> {
             Ok(page) => page.reported,
             // Some servers refuse an empty range.
             Err(error) if error.is_not_served() => return Ok(None),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         };
         let at_start = at_end.and_then(|at_end| total.checked_sub(at_end));
         let Some(at_start) = at_start.filter(|at_start| *at_start <= self.known.profile.reach() as u64)

@@ -11,7 +11,7 @@ use super::decide::{Judgement, NextPage, Proof, judge, next, no_total};
 use super::pass::{Length, Pass};
 use super::profile::{Knowledge, Lesson, OffsetUnit};
 use super::range::Places;
-use super::{Pages, RawPage, ReadError, Reading, Slice, Verdict};
+use super::{Pages, RawPage, Reading, Slice, Verdict};
 
 /// A false total takes two passes to detect.
 const PASSES: usize = 3;
@@ -23,7 +23,7 @@ pub(super) struct WindowReader<'a, P> {
 }
 
 impl<P: Pages> WindowReader<'_, P> {
-    pub(super) async fn read(&mut self, slice: &Slice) -> Result<Reading, ReadError> {
+    pub(super) async fn read(&mut self, slice: &Slice) -> Result<Reading, ApiError> {
         let mut before: Option<Pass> = None;
         let mut attempt = 0;
         loop {
@@ -50,7 +50,7 @@ impl<P: Pages> WindowReader<'_, P> {
                 }
                 Judgement::Withheld => {
                     let total = pass.total.unwrap_or(0);
-                    return Err(ReadError::Withheld { total });
+                    return Err(ApiError::Withheld { total });
                 }
                 Judgement::Drained | Judgement::NoTotal => Verdict::Drained,
                 Judgement::Overflow | Judgement::Unserved | Judgement::Doubtful => Verdict::Overflow,
@@ -169,7 +169,7 @@ impl<P: Pages> WindowReader<'_, P> {
     }
 
     /// `None` if both halves hold some. If neither does, the window's length caused them.
-    pub(super) async fn part_with_strays(&mut self, slice: &Slice) -> Result<Option<Window>, ReadError> {
+    pub(super) async fn part_with_strays(&mut self, slice: &Slice) -> Result<Option<Window>, ApiError> {
         let mut window = slice.window;
         while window.seconds() > 1 {
             let [older, newer] = window.halves();
@@ -187,10 +187,10 @@ impl<P: Pages> WindowReader<'_, P> {
         Ok(Some(window).filter(|part| *part != slice.window))
     }
 
-    async fn has_strays(&mut self, slice: &Slice, part: Window) -> Result<bool, ReadError> {
+    async fn has_strays(&mut self, slice: &Slice, part: Window) -> Result<bool, ApiError> {
         match Box::pin(self.read(&slice.part(part))).await {
             Ok(reading) => Ok(reading.verdict == Verdict::Strays),
-            Err(ReadError::Api(ApiError::ErrorObjects)) => Ok(true),
+            Err(ApiError::ErrorObjects) => Ok(true),
             Err(error) => Err(error),
         }
     }

@@ -14,8 +14,8 @@ use uuid::Uuid;
 use super::decide::{Judgement, judge};
 use super::pass::{Pass, PassEnd};
 use super::{
-    ApiProfile, Knowledge, OffsetUnit as Unit, Pages, RawPage, ReadError, Reading, Slice, TEXT_OF_A_WINDOW,
-    Verdict, read_window,
+    ApiProfile, Knowledge, OffsetUnit as Unit, Pages, RawPage, Reading, Slice, TEXT_OF_A_WINDOW, Verdict,
+    read_window,
 };
 use crate::config::Filters;
 use crate::extract::{self, Answer, ApiError, PageRequest, Priority, Received};
@@ -130,7 +130,7 @@ impl MemoryApi {
         self.read_slice(&slice).await.unwrap()
     }
 
-    async fn read_slice(&self, slice: &Slice) -> Result<Reading, ReadError> {
+    async fn read_slice(&self, slice: &Slice) -> Result<Reading, ApiError> {
         let mut known = Knowledge::of(self.profile());
         let reading = read_window(self, &mut known, &Filters::default(), slice).await;
         *self.profile.lock().unwrap() = known.profile;
