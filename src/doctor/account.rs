@@ -6,11 +6,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::config::AccountConfig;
-use crate::extract::{ApiClient, ApiError, LAST_OFFSET, PAGE_SIZE, Tally};
+use crate::extract::{ApiClient, LAST_OFFSET, PAGE_SIZE, Tally};
 use crate::ledger::problems::{self, Severity};
 use crate::ledger::{LoadError, accounts, leases, recent_counts};
 use crate::postgres::Pool;
-use crate::sync::{self, ApiProfile, NumResults, OffsetUnit, Probe, Reached, TimeZoneVerdict};
+use crate::sync::{self, ApiProfile, NumResults, OffsetUnit, Probe, TimeZoneVerdict};
 use crate::telemetry::chain;
 use crate::time::Clock;
 
@@ -74,13 +74,7 @@ async fn look(
     findings.extend(reach::steps(api.account(), &reached, now));
     findings.extend(api.clock_skew().map(clocks_and_disks::api_clock));
     let Ok(day) = reached else { return };
-    let week = sync::reach_week(api, until, tally).await;
-    findings.push(longest_window(&week, &profile).check("longest window"));
-    let reached: Vec<Reached> = std::iter::once(day).chain(week.ok()).collect();
-    let Some(window) = sync::worth_probing(&windows, &reached) else {
-        return;
-    };
-    match sync::probe(api, window, tally).await {
+    match sync::probe(api, sync::worth_probing(&windows, &day), tally).await {
         Ok(probe) => {
             findings.extend(paging(&probe, &profile));
             findings.push(time_stamps(&probe, api.account().time_zone_offset).check("time stamps"));
@@ -119,41 +113,18 @@ fn time_stamps(probe: &Probe, offset: i32) -> Finding {
 }
 
 const UNKNOWN: &str = "unknown yet, there is too little data: found out while loading";
-const NOW: &str = "seen now";
-const LEDGER: &str = "learned by earlier runs";
 
-fn longest_window(week: &Result<Reached, ApiError>, ledger: &ApiProfile) -> Finding {
-    let learned = ledger.longest_window_seconds.map(|seconds| seconds / 3_600);
-    match (week, learned) {
-        (Ok(_), None) => Finding::ok(format!("7 days are accepted, as documented ({NOW})")),
-        (Ok(_), Some(hours)) => Finding::warning(format!(
-            "7 days are accepted ({NOW}), but earlier runs were refused and request {hours} hours at most"
-        ))
-        .explanation("more requests than needed where there are few interactions; nothing is lost"),
-        (Err(ApiError::Unaccepted { .. }), learned) => {
-            let found = learned.map_or_else(
-                || format!("7 days are refused ({NOW}): they are too many, or begin before what is served"),
-                |hours| format!("7 days are refused ({NOW}); runs request {hours} hours at most ({LEDGER})"),
-            );
-            Finding::warning(found).explanation(
-                "runs find out by themselves what is accepted; more requests where there are few interactions",
-            )
-        }
-        (Err(error), _) => Finding::warning(format!("unknown yet: {}", chain(error))).remedy(error.remedy()),
-    }
-}
-
-fn paging(probe: &Probe, ledger: &ApiProfile) -> Vec<Finding> {
-    let now = &probe.profile;
+fn paging(probe: &Probe, earlier: &ApiProfile) -> Vec<Finding> {
+    let profile = probe.profile.or(earlier);
     let mut findings = vec![
-        totals(now, ledger).check("totals"),
-        offset_unit(now, ledger).check("offset"),
-        page_size(now, ledger).check("page size"),
-        pages(now, ledger).check("pages served"),
+        totals(&profile).check("totals"),
+        offset_unit(&profile).check("offset"),
+        page_size(&profile).check("page size"),
+        pages(&profile).check("pages served"),
     ];
     if probe.rows_move {
         findings.push(
-            Finding::warning(format!("two pages of one window share interactions ({NOW})"))
+            Finding::warning("two pages of one window share interactions")
                 .explanation(
                     "records shift while they are read: windows are read again until the record count fits, shorter ones if it never does",
                 )
@@ -164,89 +135,59 @@ fn paging(probe: &Probe, ledger: &ApiProfile) -> Vec<Finding> {
     findings
 }
 
-/// What is seen now wins over earlier runs.
-fn known<T: PartialEq + Copy>(now: Option<T>, ledger: Option<T>) -> Option<(T, String)> {
-    match (now, ledger) {
-        (Some(now), Some(before)) if now != before => Some((
-            now,
-            format!("{NOW}; earlier runs learned otherwise, the next run learns it again"),
-        )),
-        (Some(now), _) => Some((now, NOW.to_owned())),
-        (None, Some(ledger)) => Some((ledger, LEDGER.to_owned())),
-        (None, None) => None,
-    }
-}
-
-fn totals(now: &ApiProfile, ledger: &ApiProfile) -> Finding {
-    // Detecting `Other` takes whole windows.
-    let now = now
-        .num_results
-        .filter(|_| ledger.num_results != Some(NumResults::Other));
-    let Some((num_results, from)) = known(now, ledger.num_results) else {
-        return Finding::ok(UNKNOWN);
-    };
+fn totals(profile: &ApiProfile) -> Finding {
     let without_totals = |finding: Finding| {
         finding.explanation(
             "a window is complete once its last page is not full; one that holds too much is only known after all of \
              its pages, so loading takes more requests",
         )
     };
-    match num_results {
-        NumResults::Total => Finding::ok(format!("numResults is the number of all records of a window ({from})"),
-        )
-        .explanation("the first page tells whether a window holds too much, and the total proves that nothing is missing"),
-        NumResults::Page => {
-            without_totals(Finding::ok(format!("numResults only counts the page ({from})")))
-        }
-        NumResults::Absent => without_totals(Finding::ok(format!("there is no numResults ({from})"))),
-        NumResults::Other => without_totals(Finding::warning(format!("numResults is more than a window returns ({from})"),
-        ))
-        .remedy("ask the vendor what numResults counts: perhaps records that the app may not see"),
-    }
-}
-
-fn offset_unit(now: &ApiProfile, ledger: &ApiProfile) -> Finding {
-    match known(now.offset_unit, ledger.offset_unit) {
+    match profile.num_results {
         None => Finding::ok(UNKNOWN),
-        Some((OffsetUnit::Pages, from)) => {
-            Finding::ok(format!("offset counts pages, as documented ({from})"))
-        }
-        Some((OffsetUnit::Records, from)) => {
-            Finding::warning(format!("offset counts records, not pages ({from})")).explanation(
-                "pages are requested accordingly; if the API also keeps its documented limit of 10 for the offset, \
-                 only one page of a window is served and loading takes more requests",
-            )
+        Some(NumResults::Total) => Finding::ok("numResults is the number of all records of a window")
+        .explanation("the first page tells whether a window holds too much, and the total proves that nothing is missing"),
+        Some(NumResults::Page) => without_totals(Finding::ok("numResults only counts the page")),
+        Some(NumResults::Absent) => without_totals(Finding::ok("there is no numResults")),
+        Some(NumResults::Other) => {
+            without_totals(Finding::warning("numResults is more than a window returns"))
+                .remedy("ask the vendor what numResults counts: perhaps records that the app may not see")
         }
     }
 }
 
-fn page_size(now: &ApiProfile, ledger: &ApiProfile) -> Finding {
-    match known(now.page_size, ledger.page_size) {
+fn offset_unit(profile: &ApiProfile) -> Finding {
+    match profile.offset_unit {
+        None => Finding::ok(UNKNOWN),
+        Some(OffsetUnit::Pages) => Finding::ok("offset counts pages, as documented"),
+        Some(OffsetUnit::Records) => Finding::warning("offset counts records, not pages").explanation(
+            "pages are requested accordingly; if the API also keeps its documented limit of 10 for the offset, \
+             only one page of a window is served and loading takes more requests",
+        ),
+    }
+}
+
+fn page_size(profile: &ApiProfile) -> Finding {
+    match profile.page_size {
         None => Finding::ok(format!("{PAGE_SIZE} records, as far as is known")),
-        Some((size, from)) => Finding::warning(format!(
-            "a page has {size} records at most, {PAGE_SIZE} are requested ({from})"
+        Some(size) => Finding::warning(format!(
+            "a page has {size} records at most, {PAGE_SIZE} are requested"
         ))
         .explanation("windows are split accordingly, so loading takes more requests; nothing is lost"),
     }
 }
 
-fn pages(now: &ApiProfile, ledger: &ApiProfile) -> Finding {
+fn pages(profile: &ApiProfile) -> Finding {
     let all = LAST_OFFSET + 1;
-    let from = |is_now: bool| if is_now { NOW } else { LEDGER };
-    if let Some(refused) = now.refused_page.or(ledger.refused_page) {
-        let from = from(now.refused_page.is_some());
-        let records = refused.max(1) * now.page_size.or(ledger.page_size).unwrap_or(PAGE_SIZE);
-        return Finding::warning(format!("page {} of a window is not served, of {all} documented ({from})", refused + 1),
+    if let Some(refused) = profile.refused_page {
+        let records = refused.max(1) * profile.page_size.unwrap_or(PAGE_SIZE);
+        return Finding::warning(format!("page {} of a window is not served, of {all} documented", refused + 1),
         )
         .explanation(format!(
             "windows are split to hold {records} records at most, so loading takes more requests; nothing is lost"
         ));
     }
-    match now.deepest_page.max(ledger.deepest_page) {
+    match profile.deepest_page {
         0 => Finding::ok(UNKNOWN),
-        deepest => {
-            let from = from(now.deepest_page == deepest);
-            Finding::ok(format!("{} of {all} at least ({from})", deepest + 1))
-        }
+        deepest => Finding::ok(format!("{} of {all} at least", deepest + 1)),
     }
 }

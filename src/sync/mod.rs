@@ -21,9 +21,7 @@ pub use command::{WishError, ask, catch_up, compared, fulfil, loaded, pass, see_
 pub use compare::{DayComparison, Method};
 pub use erase::{Erasure, erase, find_mentions};
 pub use plan::head;
-pub use read::{
-    ApiProfile, NumResults, OffsetUnit, Probe, Range, Reached, probe, reach, reach_week, worth_probing,
-};
+pub use read::{ApiProfile, NumResults, OffsetUnit, Probe, Range, Reached, probe, reach, worth_probing};
 pub use report::RunReport;
 pub use reprocess::{Replayed, Retry, RetryReport};
 pub use serve::serve;

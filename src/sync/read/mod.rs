@@ -20,7 +20,7 @@ use decide::Proof;
 use pass::Pass;
 use reader::WindowReader;
 
-pub use probe::{Probe, Reached, probe, reach, reach_week, worth_probing};
+pub use probe::{Probe, Reached, probe, reach, worth_probing};
 pub(super) use profile::Knowledge;
 pub use profile::{ApiProfile, NumResults, OffsetUnit, Range};
 

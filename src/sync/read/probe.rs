@@ -1,8 +1,6 @@
 //! Probes an API with few requests, no writes and no lease.
 
-use std::cmp::Reverse;
-
-use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::extract::{ApiClient, ApiError, LAST_OFFSET, PAGE_SIZE, Priority, REACHABLE_RECORDS, Tally};
 use crate::sync::time_zone::{TimeZoneCheck, TimeZoneVerdict};
@@ -41,22 +39,7 @@ pub struct Probe {
 /// # Errors
 /// The last try failed.
 pub async fn reach(api: &ApiClient, until: DateTime<Utc>, tally: &Tally) -> Result<Reached, ApiError> {
-    let start = until - TimeDelta::days(1);
-    one_record(api, Window::new(start, until), tally).await
-}
-
-/// Requests one record of the longest window the vendor allows: seven days and dates.
-///
-/// # Errors
-/// [`ApiError::Unaccepted`] if too long, or the last try failed.
-pub async fn reach_week(api: &ApiClient, until: DateTime<Utc>, tally: &Tally) -> Result<Reached, ApiError> {
-    let offset = TimeDelta::minutes(api.account().time_zone_offset.into());
-    let first_date = (until - offset).date_naive() - Days::new(6);
-    let start = first_date.and_time(NaiveTime::MIN).and_utc() + offset;
-    one_record(api, Window::new(start, until), tally).await
-}
-
-async fn one_record(api: &ApiClient, window: Window, tally: &Tally) -> Result<Reached, ApiError> {
+    let window = Window::new(until - TimeDelta::days(1), until);
     let slice = Slice::of(window, Priority::Head);
     let page = api.page(&slice.request(0, 1), tally).await?;
     let shown = page.records.len() as u64;
@@ -68,28 +51,14 @@ async fn one_record(api: &ApiClient, window: Window, tally: &Tally) -> Result<Re
 }
 
 /// A window likely to have several pages.
-pub fn worth_probing(ledger: &[(Window, u64)], reached: &[Reached]) -> Option<Window> {
+pub fn worth_probing(ledger: &[(Window, u64)], day: &Reached) -> Window {
     let several_pages = PAGE_SIZE as u64 + 1;
     let known = ledger
         .iter()
         .filter(|(_, records)| (several_pages..=REACHABLE_RECORDS as u64).contains(records))
         .map(|(window, _)| *window)
         .max_by_key(|window| window.end);
-    let counted = || {
-        reached
-            .iter()
-            .filter(|reached| reached.total.is_some_and(|total| total >= several_pages))
-            .max_by_key(|reached| {
-                let records = reached.total.map(|total| total.min(RECORDS_WANTED));
-                (records, Reverse(reached.window.seconds()))
-            })
-            .map(newest_part)
-    };
-    let longest = || {
-        let windows = reached.iter().map(|reached| reached.window);
-        windows.max_by_key(Window::seconds)
-    };
-    known.or_else(counted).or_else(longest)
+    known.unwrap_or_else(|| newest_part(day))
 }
 
 fn newest_part(reached: &Reached) -> Window {
@@ -191,21 +160,18 @@ mod tests {
 
     #[test]
     fn the_newest_stretch_with_several_pages_is_looked_at() {
-        let day = reached(window(144, 168), None);
-        let week = reached(window(0, 168), Some(9_000));
+        let day = |total| reached(window(144, 168), total);
         let ledger = [
             (window(0, 10), 500),
             (window(10, 20), 800),
             (window(20, 30), 100),
             (window(30, 40), 1_101),
         ];
-        assert_eq!(worth_probing(&ledger, &[day, week]), Some(window(10, 20)));
-        let counted = worth_probing(&[], &[day, week]).unwrap();
-        assert_eq!((counted.seconds(), counted.end), (60_480, week.window.end));
-        let few = reached(week.window, Some(100));
-        assert_eq!(worth_probing(&[], &[day, few]), Some(week.window));
-        let some = reached(week.window, Some(101));
-        assert_eq!(worth_probing(&[], &[day, some]), Some(week.window));
-        assert_eq!(worth_probing(&[], &[]), None);
+        assert_eq!(worth_probing(&ledger, &day(None)), window(10, 20));
+        let part = worth_probing(&[], &day(Some(9_000)));
+        assert_eq!((part.seconds(), part.end), (8_640, day(None).window.end));
+        for total in [None, Some(100), Some(900)] {
+            assert_eq!(worth_probing(&[], &day(total)), day(total).window);
+        }
     }
 }

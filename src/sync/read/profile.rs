@@ -109,6 +109,20 @@ impl ApiProfile {
         }
     }
 
+    /// What is not known yet is taken from an earlier profile.
+    pub fn or(&self, earlier: &Self) -> Self {
+        // It takes whole windows to detect.
+        let is_no_total = earlier.num_results == Some(NumResults::Other);
+        Self {
+            num_results: self.num_results.filter(|_| !is_no_total).or(earlier.num_results),
+            offset_unit: self.offset_unit.or(earlier.offset_unit),
+            deepest_page: self.deepest_page.max(earlier.deepest_page),
+            refused_page: self.refused_page.or(earlier.refused_page),
+            page_size: self.page_size.or(earlier.page_size),
+            ..earlier.clone()
+        }
+    }
+
     pub(in crate::sync) fn begin_run(&mut self) {
         self.longest_page = Length::default();
         self.range = self.range.filter(|range| *range == Range::Ignored);

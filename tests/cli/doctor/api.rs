@@ -22,8 +22,8 @@ async fn doctor_shows_what_earlier_runs_learned() {
     assert_eq!(Program::run(&["sync"], &environment).await.code(), 0);
     let emptied = unknown.environment_on(&database).await;
     let diagnosis = Diagnosis::of(&emptied).await;
-    diagnosis.assert("totals", "ok", "learned by earlier runs");
-    diagnosis.assert("offset", "ok", "learned by earlier runs");
+    diagnosis.assert("totals", "ok", "numResults is the number of all records");
+    diagnosis.assert("offset", "ok", "counts pages");
 }
 
 #[tokio::test]
@@ -57,12 +57,10 @@ async fn servers_of_other_habits_are_named() {
     diagnosis.assert("pages served", "warning", "is not served, of 11 documented");
 
     behave(&|behaviour| behaviour.stamp_shift = TimeDelta::minutes(330));
-    setup.simulator.world().limits.max_days = 1;
     let diagnosis = Diagnosis::of(&environment).await;
     diagnosis.assert("time stamps", "failed", "are -330 minutes later");
     let remedy = diagnosis.report.to_string();
     assert!(remedy.contains("set time_zone_offset = -330"), "{remedy}");
-    diagnosis.assert("longest window", "warning", "7 days are refused");
     assert_eq!(diagnosis.code, 1);
 }
 

@@ -35,7 +35,7 @@ async fn an_empty_database_and_none_at_all_are_warnings() {
     let diagnosis = Diagnosis::of(&environment).await;
     assert_eq!(diagnosis.code, 0, "{:#}", diagnosis.report);
     diagnosis.assert("database schema", "warning", "no tables of ours yet");
-    diagnosis.assert("totals", "ok", "seen now");
+    diagnosis.assert("totals", "ok", "numResults is the number of all records");
     assert_eq!(
         database
             .number("select count(*) from pg_namespace where nspname ~ 'smartassist'")

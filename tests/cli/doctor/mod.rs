@@ -16,11 +16,11 @@ use smartassist_simulator::Seed;
 
 use crate::support::{Program, Setup, TestDatabase, real_now};
 
-/// 1,050 interactions of the last week.
+/// 1,050 interactions of the last day.
 async fn busy() -> Setup {
     let setup = Setup::live().await;
     // Up to now: what doctor looks at is the newest part, at any hour of the day.
-    let seed = Seed::new(21, real_now() - TimeDelta::days(6), real_now(), 1_050);
+    let seed = Seed::new(21, real_now() - TimeDelta::days(1), real_now(), 1_050);
     setup.simulator.world().seed(&seed);
     setup
 }
@@ -97,16 +97,15 @@ async fn a_healthy_account_is_all_ok_and_nothing_is_written() {
     diagnosis.assert("sign-in", "ok", "signed with client_secret");
     diagnosis.assert("API", "ok", "it answers");
     diagnosis.assert("database schema", "ok", "up to date");
-    diagnosis.assert("totals", "ok", "number of all records of a window (seen now)");
+    diagnosis.assert("totals", "ok", "number of all records of a window");
     diagnosis.assert("offset", "ok", "counts pages");
     diagnosis.assert("page size", "ok", "100 records");
-    diagnosis.assert("longest window", "ok", "7 days");
-    diagnosis.assert("pages served", "ok", " of 11 at least (seen now)");
+    diagnosis.assert("pages served", "ok", " of 11 at least");
     diagnosis.assert("time stamps", "ok", "agree");
     diagnosis.assert("clocks", "ok", "API's clock is");
     let requests = setup.simulator.world().counters().requests;
     assert_eq!(diagnosis.report["requests"], requests);
-    assert!(requests <= 7, "{requests}");
+    assert!(requests <= 5, "{requests}");
     assert_eq!(database.counts().await, [0; 7]);
     let written = "select (select count(*) from smartassist_sync.leases) + (select count(*) from smartassist_sync.runs) \
                  + (select count(*) from smartassist_sync.accounts)";
