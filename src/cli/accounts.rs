@@ -11,7 +11,6 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use crate::config::{AccountConfig, Config};
-use crate::doctor::proxy_variable;
 use crate::extract::ApiClient;
 use crate::ledger::problems::Failure;
 use crate::ledger::requests::{self, NewRequest};
@@ -104,6 +103,16 @@ fn lease_holder() -> String {
     let host = nix::unistd::gethostname().unwrap_or_default();
     let (host, process) = (host.to_string_lossy(), std::process::id());
     format!("{host}:{process}:{}", uuid::Uuid::new_v4().simple())
+}
+
+/// The variable that sets a proxy.
+fn proxy_variable(scheme: &str) -> Option<&'static str> {
+    let of_scheme = match scheme {
+        "https" => ["HTTPS_PROXY", "https_proxy"],
+        _ => ["HTTP_PROXY", "http_proxy"],
+    };
+    let mut names = of_scheme.into_iter().chain(["ALL_PROXY", "all_proxy"]);
+    names.find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
 /// An accidental proxy is a common cause of failures.

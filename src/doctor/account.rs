@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::config::AccountConfig;
 use crate::extract::{ApiClient, LAST_OFFSET, PAGE_SIZE, Tally};
-use crate::ledger::problems::{self, Severity};
+use crate::ledger::problems;
 use crate::ledger::{LoadError, accounts, leases, recent_counts};
 use crate::postgres::Pool;
 use crate::sync::{self, ApiProfile, NumResults, OffsetUnit, Probe, TimeZoneVerdict};
@@ -32,10 +32,8 @@ pub(super) async fn examine(
     let tally = Tally::default();
     let findings = match ApiClient::new(asked, Arc::clone(clock)) {
         Ok(api) => {
-            let mut findings = vec![reach::dns(account).await.check("DNS")];
-            if findings[0].status != Severity::Failed {
-                look(&api, (clock.now(), settle), pool, (&tally, &mut findings)).await;
-            }
+            let mut findings = Vec::new();
+            look(&api, (clock.now(), settle), pool, (&tally, &mut findings)).await;
             findings
         }
         Err(error) => vec![Finding::failed(chain(&error).to_string()).check("API")],

@@ -5,8 +5,6 @@ mod clocks_and_disks;
 mod database;
 mod reach;
 
-pub use reach::proxy_variable;
-
 use std::sync::Arc;
 
 use serde::Serialize;

@@ -40,7 +40,7 @@ async fn the_doctor_report_fits_80_columns_and_shows_severities() {
         assert!(line.chars().count() <= 80, "{line}");
     }
     for start in [
-        "ok       main: DNS: ",
+        "ok       main: TLS: ",
         "warning  database schema: ",
         "failed   main: sign-in: ",
     ] {
