@@ -62,12 +62,6 @@ pub(super) fn private_disk(directory: &Path) -> Finding {
     }
 }
 
-pub(super) fn server_disk(size: i64) -> Finding {
-    let size = BinaryBytes(u64::try_from(size).unwrap_or(0));
-    Finding::ok(format!("the database takes {size} on its server"))
-        .explanation("the free space there cannot be seen from here; its administrator has to watch it")
-}
-
 impl Room {
     fn of(directory: &Path) -> std::io::Result<Self> {
         let directory = std::path::absolute(directory)?;

@@ -52,8 +52,6 @@ pub(super) async fn examine(
     if Database::is_private(config) {
         let directory = PrivateServer::directory(&config.data_dir);
         add("disk", Ok(vec![clocks_and_disks::private_disk(&directory)]));
-    } else if let Some(database) = &database {
-        add("disk", size(&database.pool).await);
     }
     database
 }
@@ -163,11 +161,6 @@ async fn time(pool: &Pool, clock: &dyn Clock) -> Checked {
         Ok(vec![clocks_and_disks::database_clock(ahead)])
     })
     .await
-}
-
-async fn size(pool: &Pool) -> Checked {
-    let size = sqlx::query_scalar("select pg_database_size(current_database())");
-    Ok(vec![clocks_and_disks::server_disk(size.fetch_one(pool).await?)])
 }
 
 async fn schema(pool: &Pool) -> Checked {
