@@ -1,6 +1,5 @@
-//! Compares stored days with the API, for `verify`. Totals come first. The API may filter by start, end or
-//! overlap, so our counts must fit every possible basis; otherwise the day is compared by identity. A total
-//! shows no changes.
+//! Compares stored days with the API, for `verify`. A total comes first; a day that does not fit by what is
+//! known of the basis is compared by identity. A total shows no changes.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -15,19 +14,13 @@ use crate::ledger::{Counters, LoadError, Status, requests};
 use crate::telemetry::instant;
 use crate::time::Window;
 use crate::transform::{ContentHash, Ids, Interaction};
-use crate::warehouse::compare::{self, Basis, Crossing};
+use crate::warehouse::compare;
 use crate::warehouse::left_out;
 
 use super::engine::{Fetch, Fetched, WindowReport, WindowRows, WindowSource, Writer, is_a_second};
 use super::plan::{Model, Planned, Queue};
 use super::read::{Knowledge, NumResults, Reading, Slice, Verdict};
 use super::report::WindowFailure;
-
-/// A basis that fits this many fewer days is excluded: one day may fit by chance.
-const DAYS_THAT_RULE_OUT: usize = 3;
-
-/// Then they are noted: a stop loses no more.
-const DAYS_COUNTED_AT_ONCE: usize = 30;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -81,29 +74,17 @@ pub(super) struct Comparing<'a> {
     pub(super) booked: Counters,
 }
 
-struct CountedDay {
-    total: u64,
-    stored: [u64; Basis::ALL.len()],
-}
-
 #[derive(Debug, Default)]
 struct ReturnedDay {
     hashes: BTreeMap<Uuid, ContentHash>,
     rejected: HashSet<[u8; 32]>,
     ids_of_rejected: Vec<Ids>,
     of_unknown_ids: usize,
-    crossing: Crossing,
     problem: Option<String>,
 }
 
 impl ReturnedDay {
-    fn add(&mut self, day: Window, rows: WindowRows) {
-        for interaction in rows.interactions.values() {
-            let session = &interaction.rows.session;
-            self.crossing.into |= session.session_started_at < day.start;
-            self.crossing.out_of |= session.session_started_at < day.end
-                && session.session_ended_at.is_none_or(|ended| ended > day.end);
-        }
+    fn add(&mut self, rows: WindowRows) {
         let hash = |interaction: &Interaction| (interaction.key, interaction.content_hash);
         self.hashes.extend(rows.interactions.values().map(hash));
         for (hash, record) in rows.rejected {
@@ -142,51 +123,28 @@ impl Comparing<'_> {
     }
 
     async fn compare(&mut self, days: &[Window], by_identity: bool) -> Result<(), Ends> {
-        let mut counted = Vec::new();
-        for portion in days.chunks(DAYS_COUNTED_AT_ONCE) {
-            let before = counted.len();
-            for day in portion {
-                counted.push(if by_identity {
-                    None
-                } else {
-                    self.count(*day).await?
-                });
-            }
-            let possible = possible_bases(&counted);
-            for (day, counted) in portion.iter().zip(&counted[before..]) {
-                let compared = self.compare_day(*day, counted.as_ref(), &possible).await?;
-                log_difference(&compared);
-                let found = serde_json::to_value(&compared).unwrap_or_default();
-                let (pool, lease) = (&self.writer.account.pool, &self.writer.lease);
-                if requests::compared(pool, lease, self.request, *day, &found).await? {
-                    return Ok(());
-                }
+        for day in days {
+            let by_total = if by_identity {
+                None
+            } else {
+                self.by_total(*day).await?
+            };
+            let compared = match by_total {
+                Some(equal) => equal,
+                None => self.by_identity(*day).await?,
+            };
+            log_difference(&compared);
+            let found = serde_json::to_value(&compared).unwrap_or_default();
+            let (pool, lease) = (&self.writer.account.pool, &self.writer.lease);
+            if requests::compared(pool, lease, self.request, *day, &found).await? {
+                break;
             }
         }
         Ok(())
     }
 
-    async fn compare_day(
-        &mut self,
-        day: Window,
-        counted: Option<&CountedDay>,
-        possible: &[usize],
-    ) -> Result<DayComparison, Ends> {
-        let fits = |CountedDay { total, stored }: &&CountedDay| {
-            possible.iter().all(|place| stored[*place] == *total)
-        };
-        match counted.filter(fits) {
-            Some(CountedDay { total, .. }) => Ok(DayComparison {
-                api: *total,
-                stored: *total,
-                ..DayComparison::of(day, Method::Total)
-            }),
-            None => self.by_identity(day, crossing(possible)).await,
-        }
-    }
-
-    /// `None`: the API gives no total.
-    async fn count(&mut self, day: Window) -> Result<Option<CountedDay>, Ends> {
+    /// `None`: the API gives no total, or another one.
+    async fn by_total(&mut self, day: Window) -> Result<Option<DayComparison>, Ends> {
         if !matches!(self.known.profile.num_results, None | Some(NumResults::Total)) {
             return Ok(None);
         }
@@ -203,22 +161,26 @@ impl Comparing<'_> {
         let status = status(failure.is_some());
         self.record(&fetch, status, total.unwrap_or(shown), (total, problem))
             .await?;
-        match failure {
-            None => Ok(total.map(|total| CountedDay { total, stored })),
-            Some(failure) => Err(not_compared(day, failure)),
+        if let Some(failure) = failure {
+            return Err(not_compared(day, failure));
         }
+        let fits = |total: &u64| match self.known.profile.basis {
+            Some(basis) => stored[basis as usize] == *total,
+            None => stored == [*total; 3],
+        };
+        Ok(total.filter(fits).map(|total| DayComparison {
+            api: total,
+            stored: total,
+            ..DayComparison::of(day, Method::Total)
+        }))
     }
 
-    async fn by_identity(&mut self, day: Window, known: Crossing) -> Result<DayComparison, Ends> {
+    async fn by_identity(&mut self, day: Window) -> Result<DayComparison, Ends> {
         let began_at = self.writer.account.clock.now();
         let returned = self.read_day(day).await?;
         let account = &self.writer.account;
         let keys: Vec<Uuid> = returned.hashes.keys().copied().collect();
         let versions = compare::versions(&account.pool, &keys).await?;
-        let crossing = Crossing {
-            into: known.into || returned.crossing.into,
-            out_of: known.out_of || returned.crossing.out_of,
-        };
         let mut comparison = DayComparison {
             api: returned.hashes.len() as u64,
             rejected: returned.rejected.len() as u64,
@@ -238,7 +200,7 @@ impl Comparing<'_> {
         comparison.stored = comparison.api - comparison.not_stored;
         // Unread records would look deleted.
         if returned.problem.is_none() {
-            let (pool, asked) = (&account.pool, (day, crossing));
+            let (pool, asked) = (&account.pool, (day, self.known.profile.basis));
             let rejected = &returned.ids_of_rejected;
             let absent = compare::count_absent(pool, account.account_id(), asked, &keys, rejected).await?;
             // Each may be one of them.
@@ -273,7 +235,7 @@ impl Comparing<'_> {
                     if problem.is_none() {
                         self.go_on(&mut queue, planned, &fetched);
                     }
-                    returned.add(day, fetched.rows);
+                    returned.add(fetched.rows);
                 }
                 Err(ApiError::Withheld { .. } | ApiError::TooLarge { .. }) => {}
                 Err(error) => return Err(not_compared(day, WindowFailure::of_reading(&error))),
@@ -330,25 +292,6 @@ fn total_of(page: &Page, gives_totals: bool) -> Option<u64> {
         Some(reported) if reported > shown || gives_totals => Some(reported),
         _ if shown == 0 => Some(0),
         _ => None,
-    }
-}
-
-/// Those that fit about as many days as the best one.
-fn possible_bases(counted: &[Option<CountedDay>]) -> Vec<usize> {
-    let counted = || counted.iter().flatten();
-    let fits = |place: usize| counted().filter(|day| day.total == day.stored[place]).count();
-    let fitting: [usize; Basis::ALL.len()] = std::array::from_fn(fits);
-    let best = fitting.iter().max().copied().unwrap_or(0);
-    (0..fitting.len())
-        .filter(|place| fitting[*place] + DAYS_THAT_RULE_OUT > best)
-        .collect()
-}
-
-fn crossing(possible: &[usize]) -> Crossing {
-    let is_excluded = |basis: Basis| possible.iter().all(|place| Basis::ALL[*place] != basis);
-    Crossing {
-        into: is_excluded(Basis::Start),
-        out_of: is_excluded(Basis::End),
     }
 }
 

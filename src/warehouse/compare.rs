@@ -22,11 +22,6 @@ pub enum Basis {
     Overlap,
 }
 
-impl Basis {
-    /// In the order of the counts.
-    pub const ALL: [Self; 3] = [Self::Start, Self::End, Self::Overlap];
-}
-
 /// From when the API serves interactions, and until when all are loaded.
 pub async fn loaded(pool: &Pool, account_id: &str) -> Result<[Option<DateTime<Utc>>; 2], LoadError> {
     let edges = sqlx::query(
@@ -41,7 +36,7 @@ pub async fn loaded(pool: &Pool, account_id: &str) -> Result<[Option<DateTime<Ut
     Ok([edges.try_get(0)?, edges.try_get(1)?])
 }
 
-/// By [`Basis::ALL`], without missing ones.
+/// In the order of [`Basis`], without missing ones.
 pub async fn counts(pool: &Pool, account_id: &str, window: Window) -> Result<[u64; 3], LoadError> {
     let (start, end, overlap): (i64, i64, i64) = sqlx::query_as(include_str!("counts_by_basis.sql"))
         .bind(account_id)
@@ -72,30 +67,11 @@ pub async fn versions(
     Ok(stored.into_iter().map(|one| (one.interaction_key, one)).collect())
 }
 
-/// Sessions across an edge that a window returns.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Crossing {
-    /// Begun before the window.
-    pub into: bool,
-    /// Continued after it.
-    pub out_of: bool,
-}
-
-impl Crossing {
-    /// By start, an API returns sessions that reach out of the window; by end, those that reach into it.
-    pub(super) fn of(basis: Option<Basis>) -> Self {
-        Self {
-            into: matches!(basis, Some(Basis::End | Basis::Overlap)),
-            out_of: matches!(basis, Some(Basis::Start | Basis::Overlap)),
-        }
-    }
-}
-
 /// Sessions that the API had to return beyond these.
 pub async fn count_absent(
     pool: &Pool,
     account_id: &str,
-    (window, crossing): (Window, Crossing),
+    (window, basis): (Window, Option<Basis>),
     keys: &[Uuid],
     rejected: &[Ids],
 ) -> Result<usize, LoadError> {
@@ -104,7 +80,7 @@ pub async fn count_absent(
             .bind(account_id)
             .fetch_optional(pool)
             .await?;
-    let asked = (window, crossing);
+    let asked = (window, basis);
     let candidates = missing::candidates(pool, account_id, asked, filters_changed_at.flatten()).await?;
     let returned = missing::Returned::of(keys.iter().copied(), rejected.iter());
     let is_absent = |session: &&missing::Candidate| session.is_owed && !returned.has(session);

@@ -11,7 +11,7 @@ use crate::time::Window;
 use crate::transform::{Ids, Interaction};
 
 use super::commit::WindowCommit;
-use super::compare::{Crossing, Stored};
+use super::compare::{Basis, Stored};
 use super::facts;
 use super::siblings::MOST_SIBLINGS;
 use crate::ledger::windows::Status;
@@ -87,11 +87,12 @@ fn of_one_contact<'a>(ids: impl Iterator<Item = &'a str>) -> HashSet<&'a str> {
     times.into_keys().collect()
 }
 
+/// By start, an API returns sessions that reach out of the window; by end, those that reach into it.
 /// Today's filters may exclude rows older than `filters_changed_at`.
 pub(super) async fn candidates(
     executor: impl PgExecutor<'_>,
     account_id: &str,
-    (window, crossing): (Window, Crossing),
+    (window, basis): (Window, Option<Basis>),
     filters_changed_at: Option<DateTime<Utc>>,
 ) -> Result<Vec<Candidate>, LoadError> {
     Ok(sqlx::query_as(include_str!("owed.sql"))
@@ -99,8 +100,8 @@ pub(super) async fn candidates(
         .bind(window.start)
         .bind(window.end)
         .bind(filters_changed_at)
-        .bind(crossing.into)
-        .bind(crossing.out_of)
+        .bind(matches!(basis, Some(Basis::End | Basis::Overlap)))
+        .bind(matches!(basis, Some(Basis::Start | Basis::Overlap)))
         .fetch_all(executor)
         .await?)
 }
@@ -120,8 +121,7 @@ pub(super) async fn note(
     if commit.entry.status != Status::Drained || has_unknown {
         return Ok(Counters::default());
     }
-    let crossing = Crossing::of(commit.basis);
-    let asked = (commit.entry.window, crossing);
+    let asked = (commit.entry.window, commit.basis);
     let candidates = candidates(&mut *connection, account_id, asked, filters_changed_at).await?;
     let owed = candidates.iter().filter(|session| session.is_owed).count();
     let keys = commit.interactions.iter().map(|interaction| interaction.key);
