@@ -12,10 +12,10 @@ use tracing::{info, warn};
 
 use crate::config::{AccountConfig, Config};
 use crate::extract::ApiClient;
+use crate::ledger::LoadError;
 use crate::ledger::problems::Failure;
 use crate::ledger::requests::{self, NewRequest};
 use crate::ledger::runs::Outcome;
-use crate::ledger::{Counters, LoadError};
 use crate::postgres::{Pool, is_loopback};
 use crate::status;
 use crate::sync::{self, AccountContext, Headway, RunReport};
@@ -23,7 +23,7 @@ use crate::telemetry::{self, chain, logging::Screen};
 use crate::time::{Clock, SystemClock};
 
 use super::process::CommandError;
-use super::shell::{Outage, Shell, with_database};
+use super::shell::{Shell, with_database};
 
 pub(super) fn select(config: &Config, name: Option<&str>) -> Result<Config, CommandError> {
     config.require_accounts()?;
@@ -136,16 +136,11 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 const BAR_INTERVAL: Duration = Duration::from_millis(500);
 
-pub(super) trait ProgressView: Send + 'static {
-    fn draw(&mut self, bar: &ProgressBar);
-    fn log(&mut self);
-}
-
-/// Shown until the handle is dropped.
+/// Shown until the handle is dropped; without a terminal there is no bar.
 pub(super) fn show(
     screen: &Screen,
     (account, unit): (&str, &str),
-    mut progress: impl ProgressView,
+    mut look: impl FnMut(Option<&ProgressBar>) + Send + 'static,
 ) -> AbortOnDropHandle<()> {
     let bar = screen.bar().inspect(|bar| {
         let template = format!("{{prefix}} [{{bar:24}}] {{pos}}/{{len}} {unit}{{msg}}");
@@ -160,10 +155,7 @@ pub(super) fn show(
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            match &bar {
-                Some(bar) => progress.draw(bar),
-                None => progress.log(),
-            }
+            look(bar.as_ref());
         }
     }))
 }
@@ -171,31 +163,31 @@ pub(super) fn show(
 pub(super) struct WatchedAccount<'a> {
     pub(super) context: AccountContext,
     pub(super) shell: &'a Shell<'a>,
-    /// What its ended runs did: each run counts from zero.
-    earlier: watch::Sender<Option<Headway>>,
+    attempt_began: watch::Sender<Instant>,
     _shown: AbortOnDropHandle<()>,
 }
 
 impl<'a> WatchedAccount<'a> {
     pub(super) fn new(context: AccountContext, screen: &Screen, shell: &'a Shell<'a>) -> Self {
-        let earlier = watch::Sender::default();
-        let progress = AccountProgress {
-            context: context.clone(),
-            earlier: earlier.clone(),
-            began: Instant::now(),
-            outage: Arc::clone(&shell.outage),
+        let began = watch::Sender::new(Instant::now());
+        let look = {
+            let (context, began) = (context.clone(), began.clone());
+            move |bar: Option<&ProgressBar>| show_headway(&context, began.borrow().elapsed(), bar)
         };
-        let shown = show(screen, (context.name(), "requests"), progress);
+        let shown = show(screen, (context.name(), "requests"), look);
         Self {
             context,
             shell,
-            earlier,
+            attempt_began: began,
             _shown: shown,
         }
     }
 
     pub(super) async fn catch_up(&self) -> RunReport {
-        let pass = async || self.ended(sync::catch_up(&self.context, &self.shell.stop).await);
+        let pass = async || {
+            self.attempt(sync::catch_up(&self.context, &self.shell.stop))
+                .await
+        };
         self.shell.repeat(RunReport::was_cut_off, pass).await
     }
 
@@ -203,9 +195,11 @@ impl<'a> WatchedAccount<'a> {
     pub(super) async fn fulfil(&self, wish: &NewRequest<'_>) -> (Option<i64>, RunReport) {
         let mut request = None;
         let fulfil = async || {
-            let (id, report) = sync::fulfil(&self.context, wish, &self.shell.stop).await;
+            let (id, report) = self
+                .attempt(sync::fulfil(&self.context, wish, &self.shell.stop))
+                .await;
             request = id.or(request);
-            self.ended(report)
+            report
         };
         let mut report = self.shell.repeat(RunReport::was_cut_off, fulfil).await;
         if self.shell.interrupted.is_cancelled()
@@ -234,71 +228,37 @@ impl<'a> WatchedAccount<'a> {
         self.shell.repeat(was_cut_off, look).await
     }
 
-    fn ended(&self, report: RunReport) -> RunReport {
-        self.earlier.send_modify(|earlier| {
-            if let Some(last) = self.context.headway.send_replace(None) {
-                *earlier = Some(after(*earlier, report.counters, last.requests_left));
-            }
-        });
-        report
+    async fn attempt<T>(&self, work: impl Future<Output = T>) -> T {
+        self.attempt_began.send_replace(Instant::now());
+        let done = work.await;
+        self.context.headway.send_replace(None);
+        done
     }
 }
 
-fn after(earlier: Option<Headway>, counters: Counters, requests_left: u64) -> Headway {
-    let mut all = earlier.unwrap_or_default().counters;
-    all += counters;
-    Headway {
-        counters: all,
-        requests_left,
-    }
-}
-
-struct AccountProgress {
-    context: AccountContext,
-    earlier: watch::Sender<Option<Headway>>,
-    began: Instant,
-    outage: Outage,
-}
-
-impl AccountProgress {
-    fn headway(&self) -> Option<(Headway, Option<Duration>)> {
-        let earlier = self.earlier.borrow();
-        let headway = match *self.context.headway.borrow() {
-            Some(now) => after(*earlier, now.counters, now.requests_left),
-            None => (*earlier)?,
-        };
-        let (made, left) = (headway.counters.requests, headway.requests_left);
-        let limits = self.context.api.account().limits;
-        let eta = status::eta(self.began.elapsed(), made, left, Some(limits));
-        Some((headway, eta))
-    }
-}
-
-impl ProgressView for AccountProgress {
-    fn draw(&mut self, bar: &ProgressBar) {
-        if self.outage.try_lock().is_err() {
-            bar.set_message(", waiting for the database");
-        } else if let Some((headway, eta)) = self.headway() {
-            let done = headway.counters.requests;
-            bar.set_length(done + headway.requests_left);
-            bar.set_position(done);
-            bar.set_message(message(&headway, eta));
-        } else {
+fn show_headway(context: &AccountContext, took: Duration, bar: Option<&ProgressBar>) {
+    let Some(headway) = *context.headway.borrow() else {
+        if let Some(bar) = bar {
             bar.set_message(", planning");
         }
-    }
-
-    fn log(&mut self) {
-        if let Some((headway, eta)) = self.headway() {
-            info!(
-                account = self.context.name(),
-                requests = headway.counters.requests,
-                requests_left = headway.requests_left,
-                records = headway.counters.records,
-                eta_seconds = eta.map(|eta| eta.as_secs()),
-                "progress"
-            );
-        }
+        return;
+    };
+    let (requests, requests_left) = (headway.counters.requests, headway.requests_left);
+    let limits = context.api.account().limits;
+    let eta = status::eta(took, requests, requests_left, Some(limits));
+    if let Some(bar) = bar {
+        bar.set_length(requests + requests_left);
+        bar.set_position(requests);
+        bar.set_message(message(&headway, eta));
+    } else {
+        info!(
+            account = context.name(),
+            requests,
+            requests_left,
+            records = headway.counters.records,
+            eta_seconds = eta.map(|eta| eta.as_secs()),
+            "progress"
+        );
     }
 }
 
@@ -313,6 +273,7 @@ fn message(headway: &Headway, eta: Option<Duration>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::Counters;
 
     #[test]
     fn the_bar_says_how_much_came_and_how_long_the_rest_takes() {

@@ -16,7 +16,7 @@ use crate::telemetry::logging::Screen;
 use crate::warehouse::reporting;
 use crate::warehouse::{bulk, facts};
 
-use super::accounts::{ProgressView, contexts, select, show};
+use super::accounts::{contexts, select, show};
 use super::output::print_report;
 use super::process::CommandError;
 use super::shell::{Shell, with_database};
@@ -85,11 +85,11 @@ pub(super) async fn replay(
     let work = async |shell: &Shell<'_>, account: &AccountContext| {
         let (name, began) = (account.name(), Instant::now());
         let replayed = watch::Sender::default();
-        let progress = ReplayProgress {
-            account: name.to_owned(),
-            replayed: replayed.clone(),
+        let look = {
+            let (account, replayed) = (name.to_owned(), replayed.clone());
+            move |bar: Option<&ProgressBar>| show_replayed(&account, *replayed.borrow(), bar)
         };
-        let shown = show(screen, (name, "records"), progress);
+        let shown = show(screen, (name, "records"), look);
         let replay = async || Ok(account.replay(&replayed, &shell.stop).await?);
         shell.retry(replay).await?;
         drop(shown);
@@ -129,21 +129,12 @@ fn log_summary(account: &str, replayed: &Replayed, began: Instant) {
     }
 }
 
-struct ReplayProgress {
-    account: String,
-    replayed: watch::Sender<Replayed>,
-}
-
-impl ProgressView for ReplayProgress {
-    fn draw(&mut self, bar: &ProgressBar) {
-        let Replayed { total, records, .. } = *self.replayed.borrow();
+fn show_replayed(account: &str, Replayed { records, total, .. }: Replayed, bar: Option<&ProgressBar>) {
+    if let Some(bar) = bar {
         bar.set_length(total);
         bar.set_position(records);
-    }
-
-    fn log(&mut self) {
-        let Replayed { total, records, .. } = *self.replayed.borrow();
-        info!(account = self.account, records, of = total, "replaying");
+    } else {
+        info!(account, records, of = total, "replaying");
     }
 }
 
