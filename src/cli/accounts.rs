@@ -214,12 +214,11 @@ impl<'a> WatchedAccount<'a> {
         (request, report)
     }
 
-    pub(super) async fn clean_up(&self) -> Result<(), CommandError> {
-        let clean_up = async || Ok(self.context.clean_up(&self.shell.stop).await?);
-        self.shell.retry(clean_up).await
+    pub(super) async fn clean_up(&self) -> Result<(), LoadError> {
+        self.look(async || self.context.clean_up(&self.shell.stop).await).await
     }
 
-    /// Asks the ledger, again whenever the database goes away.
+    /// Again whenever the database goes away.
     pub(super) async fn look<T>(
         &self,
         look: impl AsyncFnMut() -> Result<T, LoadError>,

@@ -35,8 +35,6 @@ pub(super) enum CommandError {
     Interrupted,
     #[error("cancelled before all was read; what was committed is kept")]
     Cancelled,
-    #[error("{0}; what was committed is kept, and the same command continues from there")]
-    DatabaseLost(String),
     #[error("{0}")]
     Usage(String),
     #[error("doctor found problems: see the checks marked failed")]
@@ -80,7 +78,7 @@ impl CommandError {
             Self::Config(_) | Self::Client(_) | Self::Usage(_) => 2,
             Self::Runs(Failure::OtherFilters) | Self::Found(Failure::OtherFilters) => 2,
             Self::Open(error) if error.is_of_configuration() => 2,
-            Self::Open(_) | Self::DatabaseLost(_) => 4,
+            Self::Open(_) => 4,
             Self::Runs(Failure::Refused) | Self::Found(Failure::Refused) => 3,
             error if error.is_unreachable() => 4,
             _ => 1,
@@ -91,7 +89,9 @@ impl CommandError {
 fn summary(failure: Failure) -> &'static str {
     match failure {
         Failure::Refused => "the API rejected us, for at least one account",
-        Failure::DatabaseUnreachable => "the database went out of reach",
+        Failure::DatabaseUnreachable => {
+            "the database went out of reach, and the same command continues from what was committed"
+        }
         Failure::OtherFilters => "an account was loaded with other filters",
         Failure::Other => "part of the work failed",
     }

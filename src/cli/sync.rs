@@ -4,6 +4,7 @@ use tracing::{info, warn};
 
 use crate::config::{Config, parse_instant};
 use crate::ledger::Purpose;
+use crate::ledger::problems::Problem;
 use crate::ledger::requests::NewRequest;
 use crate::ledger::runs::Outcome;
 use crate::sync;
@@ -23,8 +24,12 @@ pub(super) async fn sync(config: &Config, screen: &Screen) -> Result<(), Command
                 "nothing to read: all there is now is loaded"
             );
         }
-        if watched.clean_up().await.is_err() && report.outcome == Outcome::Succeeded {
+        if !report.was_cut_off()
+            && let Err(error) = watched.clean_up().await
+            && report.outcome == Outcome::Succeeded
+        {
             report.outcome = Outcome::Failed;
+            report.problem = Some(Problem::from(&error));
         }
         report
     })

@@ -171,7 +171,7 @@ async fn verify_ranges(
         ..NewRequest::of(Purpose::Verify, ranges)
     };
     let (request, report) = watched.fulfil(&wish).await;
-    let days = match request {
+    let days = match request.filter(|_| !report.was_cut_off()) {
         Some(id) => {
             let compared = async || sync::compared(&watched.context, id).await;
             watched.look(compared).await

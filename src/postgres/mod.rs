@@ -31,6 +31,9 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
+/// A daemon that restarts starts the private server, and would wait for ours.
+const LEFT_TO_A_DAEMON: Duration = Duration::from_secs(15);
+
 /// A joined server may stop with its process.
 const JOINED_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -173,8 +176,25 @@ impl Database {
         }
     }
 
+    /// Waits up to `database.wait_seconds` for a server that went away.
+    pub async fn wait_again(&self, config: &Config) -> Result<(), OpenError> {
+        tokio::time::sleep(RETRY_PAUSE).await;
+        let began = Instant::now();
+        let ask = async || {
+            if began.elapsed() >= LEFT_TO_A_DAEMON {
+                self.rejoin(config).await?;
+            }
+            match ping(&self.pool).await {
+                Err(error) if is_unreachable(&error) => Err(unreachable(&self.pool.options(), error)),
+                // The work reports other errors.
+                _ => Ok(()),
+            }
+        };
+        wait(config.database.wait, ask).await
+    }
+
     /// A private server that we joined stops with its process.
-    pub async fn rejoin(&self, config: &Config) -> Result<(), PrivateServerError> {
+    async fn rejoin(&self, config: &Config) -> Result<(), PrivateServerError> {
         let Some(server) = self.server.as_ref().filter(|server| server.is_joined()) else {
             return Ok(());
         };
@@ -263,43 +283,53 @@ async fn wait_for_connection(
     deadline: Instant,
 ) -> Result<(), OpenError> {
     let began = Instant::now();
-    let mut logged_at: Option<Instant> = None;
-    loop {
+    let connect = async || {
         // The pool would retry without logging.
         let attempt = PgConnection::connect_with(options);
         let until = deadline.min(Instant::now() + connect_timeout);
-        let error = match tokio::time::timeout_at(until, attempt).await {
-            Ok(Ok(connection)) => {
-                if logged_at.is_some() {
-                    let waited_seconds = began.elapsed().as_secs();
-                    info!(waited_seconds, "the database is there, going on");
-                }
-                return connection
-                    .close()
-                    .await
-                    .map_err(|error| unreachable(options, error));
+        let attempt = tokio::time::timeout_at(until, attempt).await;
+        match attempt.unwrap_or_else(|_| Err(pool::connect_timeout())) {
+            Err(error) if !connect::is_of_certificate(&error) && is_worth_waiting(&error) => Err(error),
+            done => Ok(done),
+        }
+    };
+    match wait(deadline - began, connect).await {
+        Ok(Ok(connection)) => {
+            let closed = connection.close().await;
+            closed.map_err(|error| unreachable(options, error))
+        }
+        Ok(Err(error)) if connect::is_of_certificate(&error) => Err(OpenError::Certificate(error)),
+        Ok(Err(error)) => Err(unreachable(options, error)),
+        Err(source) => Err(OpenError::StillUnreachable {
+            place: place(options),
+            waited: began.elapsed().as_secs(),
+            source,
+        }),
+    }
+}
+
+/// Repeats what fails; the last error after `limit`.
+async fn wait<T, E: std::error::Error + 'static>(
+    limit: Duration,
+    mut attempt: impl AsyncFnMut() -> Result<T, E>,
+) -> Result<T, E> {
+    let began = Instant::now();
+    let mut logged_at: Option<Instant> = None;
+    loop {
+        let done = attempt().await;
+        let waited_seconds = began.elapsed().as_secs();
+        let error = match done {
+            Err(error) if began.elapsed() + RETRY_PAUSE < limit => error,
+            Ok(_) if logged_at.is_some() => {
+                info!(waited_seconds, "the database is there, going on");
+                return done;
             }
-            Ok(Err(error)) => error,
-            Err(_) => pool::connect_timeout(),
+            _ => return done,
         };
-        if connect::is_of_certificate(&error) {
-            return Err(OpenError::Certificate(error));
-        }
-        if !is_worth_waiting(&error) {
-            return Err(unreachable(options, error));
-        }
-        if Instant::now() + RETRY_PAUSE >= deadline {
-            let waited = began.elapsed().as_secs();
-            return Err(OpenError::StillUnreachable {
-                place: place(options),
-                waited,
-                source: error,
-            });
-        }
         if logged_at.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
             logged_at = Some(Instant::now());
-            let wait_seconds = (deadline - began).as_secs();
-            warn!(error = %chain(&error), wait_seconds, "database is out of reach, waiting for it");
+            let wait_seconds = limit.as_secs();
+            warn!(error = %chain(&error), waited_seconds, wait_seconds, "database is out of reach, waiting for it");
         }
         tokio::time::sleep(RETRY_PAUSE).await;
     }
