@@ -7,7 +7,7 @@ use ::metrics::{counter, gauge};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use maud::Markup;
 use serde_json::{Value, json};
@@ -54,22 +54,6 @@ pub(super) async fn json(State(app): State<App>) -> Response {
             (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
         }
     }
-}
-
-/// Names contain a hash, so they may be cached for ever.
-pub(super) async fn asset(Path(name): Path<String>) -> Response {
-    let Some((content_type, content)) = page::asset(&name) else {
-        return not_found().await;
-    };
-    let headers = [
-        (header::CONTENT_TYPE, content_type),
-        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
-    ];
-    (headers, content).into_response()
-}
-
-pub(super) async fn favicon() -> Redirect {
-    Redirect::permanent(&page::asset_link("icon.svg"))
 }
 
 pub(super) async fn not_found() -> Response {

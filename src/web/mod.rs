@@ -9,9 +9,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::extract::ConnectInfo;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -144,11 +144,22 @@ fn router(app: App, bind: SocketAddr, protect_metrics: bool) -> Router {
     Router::new()
         .merge(guarded.route_layer(from_fn_with_state(Arc::clone(&app.access), access::guard)))
         .merge(open)
-        .route("/assets/{name}", get(answers::asset))
-        .route("/favicon.ico", get(answers::favicon))
+        .route(
+            "/page.css",
+            file("text/css; charset=utf-8", include_str!("page/page.css")),
+        )
+        .route(
+            "/page.js",
+            file("text/javascript; charset=utf-8", include_str!("page/page.js")),
+        )
+        .route("/icon.svg", file("image/svg+xml", include_str!("page/icon.svg")))
         .fallback(answers::not_found)
         .layer(map_response(access::secure))
         .with_state(app)
+}
+
+fn file(content_type: &'static str, content: &'static str) -> MethodRouter<App> {
+    get(([(header::CONTENT_TYPE, content_type)], content))
 }
 
 const MOST_CONNECTIONS: usize = 64;

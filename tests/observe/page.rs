@@ -33,11 +33,12 @@ async fn the_page_says_how_each_account_stands_and_what_to_do() {
         alone.contains("acct-sim") && !alone.contains("acct-gap"),
         "{alone}"
     );
-    for path in [
-        "/accounts/nobody",
-        "/accounts/main/days/2026-01-05",
-        "/assets/0-other.js",
-    ] {
+    for path in ["/page.css", "/page.js", "/icon.svg"] {
+        let link = format!(r#"="{path}""#);
+        assert!(page.contains(&link), "no {link} in:\n{page}");
+        assert_eq!(get(daemon.port, path).await.0, 200, "{path}");
+    }
+    for path in ["/accounts/nobody", "/accounts/main/days/2026-01-05", "/other.js"] {
         let (status, page) = get(daemon.port, path).await;
         assert!(matches!(status, 400 | 404), "{path}: {status} {page}");
     }

@@ -2,11 +2,8 @@
 
 mod calendar;
 
-use std::sync::LazyLock;
-
 use chrono::{DateTime, Utc};
 use maud::{DOCTYPE, Markup, html};
-use sha2::{Digest, Sha256};
 
 use crate::ledger::problems::{Problem, Severity};
 use crate::status::calendar::RECENT_DAYS;
@@ -204,9 +201,9 @@ fn document(title: &str, description: &str, at: Option<DateTime<Utc>>, body: &Ma
                 meta name="color-scheme" content="light dark";
                 meta name="description" content=(description);
                 title { (title) }
-                link rel="icon" type="image/svg+xml" href=(asset_link("icon.svg"));
-                link rel="stylesheet" href=(asset_link("page.css"));
-                script src=(asset_link("page.js")) defer {}
+                link rel="icon" type="image/svg+xml" href=("/icon.svg");
+                link rel="stylesheet" href=("/page.css");
+                script src=("/page.js") defer {}
                 noscript { meta http-equiv="refresh" content=(RENEW_SECONDS_WITHOUT_SCRIPT); }
             }
             body {
@@ -231,32 +228,4 @@ fn document(title: &str, description: &str, at: Option<DateTime<Utc>>, body: &Ma
             }
         }
     }
-}
-
-const ASSETS: [(&str, &str, &str); 3] = [
-    ("page.css", "text/css; charset=utf-8", include_str!("page.css")),
-    (
-        "page.js",
-        "text/javascript; charset=utf-8",
-        include_str!("page.js"),
-    ),
-    ("icon.svg", "image/svg+xml", include_str!("icon.svg")),
-];
-
-/// Prevents mixing cached versions.
-static VERSION: LazyLock<String> = LazyLock::new(|| {
-    let contents: String = ASSETS.iter().map(|(_, _, content)| *content).collect();
-    let hash = Sha256::digest(contents);
-    hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
-});
-
-pub(super) fn asset_link(name: &str) -> String {
-    format!("/assets/{}-{name}", *VERSION)
-}
-
-/// Content type and content.
-pub(super) fn asset(link: &str) -> Option<(&'static str, &'static str)> {
-    let (_, name) = link.split_once('-')?;
-    let asset = ASSETS.iter().find(|(known, ..)| *known == name)?;
-    Some((asset.1, asset.2))
 }
