@@ -13,8 +13,8 @@ use crate::config::Config;
 use crate::ledger::runs::Outcome;
 use crate::sync::{self, AccountContext, Replayed, Retry, RetryReport};
 use crate::telemetry::logging::Screen;
+use crate::warehouse::bulk;
 use crate::warehouse::reporting;
-use crate::warehouse::{bulk, facts};
 
 use super::accounts::{contexts, select, show};
 use super::output::print_report;
@@ -156,7 +156,6 @@ fn replayed_to_text(account: &str, replayed: &Replayed) -> String {
 #[derive(Serialize)]
 struct RebuiltFacts {
     interactions: u64,
-    left: u64,
 }
 
 pub(super) async fn rebuild_facts(
@@ -177,26 +176,15 @@ pub(super) async fn rebuild_facts(
             Ok(is_done)
         };
         let is_done = shell.retry(rebuild).await?;
-        let left = if is_done {
-            0
-        } else {
-            facts::left(pool, account.account_id()).await?
-        };
-        Ok((RebuiltFacts { interactions, left }, is_done))
+        Ok((RebuiltFacts { interactions }, is_done))
     };
     each_account(config, arguments.of(), work, rebuilt_to_text).await?;
     Ok(())
 }
 
 fn rebuilt_to_text(account: &str, facts: &RebuiltFacts) -> String {
-    let made = format!(
-        "{account}: facts of {} interactions made anew",
-        facts.interactions
-    );
-    match facts.left {
-        0 => made + "\n",
-        left => format!("{made}, {left} are left\n"),
-    }
+    let interactions = facts.interactions;
+    format!("{account}: facts of {interactions} interactions made anew\n")
 }
 
 pub(super) async fn retry_rejected(
@@ -302,21 +290,6 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupted_rebuild_says_what_is_left() {
-        let text = |left| {
-            rebuilt_to_text(
-                "main",
-                &RebuiltFacts {
-                    interactions: 2,
-                    left,
-                },
-            )
-        };
-        assert_eq!(text(0), "main: facts of 2 interactions made anew\n");
-        assert!(text(1).contains("made anew, 1 are left\n"), "{}", text(1));
-    }
-
-    #[test]
     fn reports_have_these_keys_in_json() {
         let mut replayed = Replayed::default();
         let mut expected = json!({
@@ -335,13 +308,9 @@ mod tests {
             "account": "main", "tried": 0, "stored": 0, "were_stored": 0, "left_out": 0, "rejected": {"not JSON": 2},
         });
         assert_eq!(printed(report), expected);
-        let facts = RebuiltFacts {
-            interactions: 3,
-            left: 0,
-        };
         assert_eq!(
-            printed(facts),
-            json!({"account": "main", "interactions": 3, "left": 0})
+            printed(RebuiltFacts { interactions: 3 }),
+            json!({"account": "main", "interactions": 3})
         );
         let missing = ConfirmedMissing {
             interactions: 3,

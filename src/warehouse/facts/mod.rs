@@ -19,7 +19,7 @@ use super::batch::Batch;
 use super::siblings::MOST_SIBLINGS;
 use crate::ledger::{LoadError, bigint};
 
-pub use rebuild::{forget_orphans, forget_unnamed, forget_unseen, left, rebuild_some};
+pub use rebuild::{forget_orphans, forget_unnamed, forget_unseen, rebuild_some};
 
 const TABLES: [&str; 3] = [QueueVisit::NAME, AgentOffer::NAME, InteractionFact::NAME];
 

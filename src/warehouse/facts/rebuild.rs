@@ -8,7 +8,7 @@ use crate::transform::facts::{AgentOffer, QueueVisit};
 use crate::transform::{Rows, TableRow};
 
 use super::TABLES;
-use crate::ledger::{LoadError, conflict, from_bigint};
+use crate::ledger::{LoadError, conflict};
 
 const BATCH: i64 = 1_000;
 
@@ -52,19 +52,6 @@ pub(super) async fn rows(
         .await?;
     let read = stored.iter().map(|one| Ok((one.interaction_key, one.rows()?)));
     Ok(read.collect::<Result<_, sqlx::Error>>()?)
-}
-
-pub async fn left(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
-    let left: i64 = sqlx::query_scalar(
-        "select count(*) from smartassist.reporting as report join smartassist.sessions as session using (account_id) \
-         where report.account_id = $1 and session.session_started_at >= report.rebuild_from \
-         and (session.session_started_at, session.interaction_key) > (report.rebuild_from, coalesce(report.rebuild_after, $2))",
-    )
-    .bind(account_id)
-    .bind(Uuid::nil())
-    .fetch_one(pool)
-    .await?;
-    Ok(from_bigint(left))
 }
 
 /// Zero: all are done.
