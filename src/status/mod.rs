@@ -56,42 +56,27 @@ pub struct CurrentRun {
 }
 
 #[derive(Debug, Clone)]
-pub struct ConfiguredAccount {
-    pub account_id: String,
-    pub name: String,
-    pub limits: RequestLimits,
-    /// This process's requests.
-    pub spent: Vec<BudgetUse>,
+pub struct ConfiguredAccount<'a> {
+    pub config: &'a AccountConfig,
     /// This process's worker, if any.
     pub inside: Option<WorkerState>,
 }
 
-impl ConfiguredAccount {
-    pub fn of_config(config: &Config) -> Vec<Self> {
-        config.accounts.iter().map(Self::of_account).collect()
+impl<'a> ConfiguredAccount<'a> {
+    pub fn of_config(config: &'a Config) -> Vec<Self> {
+        let accounts = config.accounts.iter();
+        accounts.map(|config| Self { config, inside: None }).collect()
     }
 
-    pub fn of_worker(worker: &AccountContext) -> Self {
+    pub fn of_worker(worker: &'a AccountContext) -> Self {
         let idle_for = worker.health().idle_for();
         Self {
-            spent: worker.api.budget.uses(),
+            config: worker.api.account(),
             inside: Some(WorkerState {
                 idle_for: TimeDelta::from_std(idle_for).unwrap_or(TimeDelta::MAX),
                 has_stalled: idle_for >= worker.stalled_after(),
                 problem: worker.health().problem(),
-                api_clock_ahead: worker.api.clock_skew(),
             }),
-            ..Self::of_account(worker.api.account())
-        }
-    }
-
-    fn of_account(account: &AccountConfig) -> Self {
-        Self {
-            account_id: account.account_id.clone(),
-            name: account.name.clone(),
-            limits: account.limits,
-            spent: Vec::new(),
-            inside: None,
         }
     }
 }
@@ -136,7 +121,7 @@ impl Scope<'_> {
 
 pub async fn gather(
     pool: &Pool,
-    known: &[ConfiguredAccount],
+    known: &[ConfiguredAccount<'_>],
     sync: &SyncConfig,
     now: DateTime<Utc>,
     scope: Scope<'_>,
@@ -162,18 +147,21 @@ pub async fn gather(
         .into_iter()
         .map(|details| (details.account_id.clone(), details))
         .collect();
-    let is_waiting = |known: &&ConfiguredAccount| {
+    let is_waiting = |known: &&ConfiguredAccount<'_>| {
         let mut of_ledger = accounts.iter();
-        !matches!(scope, Scope::One(_)) && !of_ledger.any(|account| account.account_id == known.account_id)
+        !matches!(scope, Scope::One(_))
+            && !of_ledger.any(|account| account.account_id == known.config.account_id)
     };
     let not_begun = known
         .iter()
         .filter(is_waiting)
-        .map(|known| known.name.clone())
+        .map(|known| known.config.name.clone())
         .collect();
     let boards = accounts.into_iter().map(|account| {
         let details = details.remove(&account.account_id);
-        let known = known.iter().find(|known| known.account_id == account.account_id);
+        let known = known
+            .iter()
+            .find(|known| known.config.account_id == account.account_id);
         AccountBoard::new(account, details, known, sync, (first_day, now))
     });
     Ok(Board {
@@ -185,10 +173,12 @@ pub async fn gather(
 }
 
 /// Without configured accounts, all are shown. The configured name wins: the ledger's may be old.
-fn is_shown(account: &mut AccountStatus, known: &[ConfiguredAccount], scope: Scope<'_>) -> bool {
-    let configured = known.iter().find(|known| known.account_id == account.account_id);
+fn is_shown(account: &mut AccountStatus, known: &[ConfiguredAccount<'_>], scope: Scope<'_>) -> bool {
+    let configured = known
+        .iter()
+        .find(|known| known.config.account_id == account.account_id);
     if let Some(configured) = configured {
-        account.name.clone_from(&configured.name);
+        account.name.clone_from(&configured.config.name);
     }
     let is_asked_for = match scope {
         Scope::One(name) => account.name == name,
@@ -209,11 +199,12 @@ impl AccountBoard {
     fn new(
         status: AccountStatus,
         details: Option<AccountDetails>,
-        known: Option<&ConfiguredAccount>,
+        known: Option<&ConfiguredAccount<'_>>,
         sync: &SyncConfig,
         (first_day, now): (NaiveDate, DateTime<Utc>),
     ) -> Self {
-        let tolerance = Tolerance::at(now, sync, known.map(|known| known.limits));
+        let limits = known.map(|known| known.config.limits);
+        let tolerance = Tolerance::at(now, sync, limits);
         let inside = known.and_then(|known| known.inside.as_ref());
         let problems = problems::problems(&status, inside, tolerance, now);
         let calendar = details
@@ -223,9 +214,9 @@ impl AccountBoard {
             standing: problems::standing(&status, &problems, tolerance),
             problems,
             work: problems::work(&status)
-                .map(|run| CurrentRun::new(run, known, now))
+                .map(|run| CurrentRun::new(run, limits, now))
                 .collect(),
-            budget: known.map(|known| budget(known, &status)).unwrap_or_default(),
+            budget: limits.map(|limits| budget(limits, &status)).unwrap_or_default(),
             status,
             details,
             calendar,
@@ -234,8 +225,7 @@ impl AccountBoard {
 }
 
 impl CurrentRun {
-    fn new(run: &RunStatus, known: Option<&ConfiguredAccount>, now: DateTime<Utc>) -> Self {
-        let limits = known.map(|known| known.limits);
+    fn new(run: &RunStatus, limits: Option<RequestLimits>, now: DateTime<Utc>) -> Self {
         let left = run.requests_left.and_then(|left| u64::try_from(left).ok());
         let elapsed = (now - run.started_at).to_std().unwrap_or_default();
         let made = u64::try_from(run.requests).unwrap_or_default();
@@ -248,22 +238,16 @@ impl CurrentRun {
 }
 
 /// The ledger counts all processes, but only ended windows.
-fn budget(known: &ConfiguredAccount, status: &AccountStatus) -> Vec<BudgetUse> {
+fn budget(limits: RequestLimits, status: &AccountStatus) -> Vec<BudgetUse> {
     let in_use = |(span, limit): (BudgetSpan, u32)| {
-        let in_ledger = match span {
+        let used = match span {
             BudgetSpan::Minute => status.requests_last_minute,
             BudgetSpan::Hour => status.requests_last_hour,
         };
-        let here = known.spent.iter().find(|spent| spent.span == span);
-        BudgetUse {
-            span,
-            used: here
-                .map_or(0, |spent| spent.used)
-                .max(usize::try_from(in_ledger).unwrap_or_default()),
-            limit: limit as usize,
-        }
+        let (used, limit) = (usize::try_from(used).unwrap_or_default(), limit as usize);
+        BudgetUse { span, used, limit }
     };
-    known.limits.spans().map(in_use).collect()
+    limits.spans().map(in_use).collect()
 }
 
 /// At the pace so far, no faster than the budget allows.

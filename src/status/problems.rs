@@ -55,7 +55,6 @@ pub struct WorkerState {
     pub has_stalled: bool,
     /// Of the newest poll.
     pub problem: Option<Problem>,
-    pub api_clock_ahead: Option<TimeDelta>,
 }
 
 /// Worst first.
@@ -78,7 +77,7 @@ pub fn problems(
         gap(account),
         late(account, tolerance, now).filter(|_| !is_explained),
         holes(account),
-        api_clock(account, inside),
+        api_clock(account),
         rate_limit(account),
         rejected(account),
         replay(account, tolerance),
@@ -222,10 +221,8 @@ pub fn skew(whose: &str, ahead: TimeDelta, ours: &str) -> (Severity, String) {
     )
 }
 
-fn api_clock(account: &AccountStatus, inside: Option<&WorkerState>) -> Option<Problem> {
-    let of_ledger = account.api_clock_ahead_seconds.and_then(TimeDelta::try_seconds);
-    // A standby's own measurement may be old.
-    let ahead = of_ledger.or(inside.and_then(|inside| inside.api_clock_ahead))?;
+fn api_clock(account: &AccountStatus) -> Option<Problem> {
+    let ahead = TimeDelta::try_seconds(account.api_clock_ahead_seconds?)?;
     let (severity, text) = skew("API", ahead, "that of the machine that loads");
     let problem = Problem::warning(
         "clock_skew",

@@ -70,7 +70,7 @@ fn known_problems(app: &App) -> Vec<Problem> {
     let of_workers = app.state.watched.get().into_iter().flat_map(Watched::known);
     let of_workers = of_workers.filter_map(|account| {
         let problem = account.inside?.problem?;
-        let text = format!("{}: {}", account.name, problem.text);
+        let text = format!("{}: {}", account.config.name, problem.text);
         Some(Problem { text, ..problem })
     });
     app.state
@@ -114,7 +114,7 @@ async fn readiness(app: &App) -> (StatusCode, Value) {
     };
     let accounts = watched.known();
     let has_stalled =
-        |account: &ConfiguredAccount| account.inside.as_ref().is_some_and(|inside| inside.has_stalled);
+        |account: &ConfiguredAccount<'_>| account.inside.as_ref().is_some_and(|inside| inside.has_stalled);
     let troubled: Vec<Value> = accounts.iter().filter_map(trouble).collect();
     let reason = match timeout(PROBE_TIMEOUT, crate::postgres::ping(&watched.pool)).await {
         Ok(Err(_)) => Some("the database does not answer"),
@@ -137,7 +137,7 @@ async fn readiness(app: &App) -> (StatusCode, Value) {
     }
 }
 
-fn trouble(account: &ConfiguredAccount) -> Option<Value> {
+fn trouble(account: &ConfiguredAccount<'_>) -> Option<Value> {
     let inside = account.inside.as_ref()?;
     let words = match inside.problem.as_ref().map(Problem::failure) {
         Some(Failure::Refused) => "the API refuses us",
@@ -147,7 +147,7 @@ fn trouble(account: &ConfiguredAccount) -> Option<Value> {
         None => return None,
     };
     Some(json!({
-        "account": account.name,
+        "account": account.config.name,
         "problem": words,
         "code": inside.problem.as_ref().map(|problem| &problem.code),
         "remedy": inside.problem.as_ref().map(|problem| &problem.remedy),

@@ -65,7 +65,7 @@ impl Watched {
         }
     }
 
-    fn known(&self) -> Vec<ConfiguredAccount> {
+    fn known(&self) -> Vec<ConfiguredAccount<'_>> {
         let workers = self.workers.iter();
         workers.map(ConfiguredAccount::of_worker).collect()
     }
