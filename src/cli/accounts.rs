@@ -215,7 +215,8 @@ impl<'a> WatchedAccount<'a> {
     }
 
     pub(super) async fn clean_up(&self) -> Result<(), LoadError> {
-        self.look(async || self.context.clean_up(&self.shell.stop).await).await
+        self.look(async || self.context.clean_up(&self.shell.stop).await)
+            .await
     }
 
     /// Again whenever the database goes away.

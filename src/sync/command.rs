@@ -93,7 +93,8 @@ pub async fn catch_up(account: &AccountContext, stop: &CancellationToken) -> Run
             let watched = watch_all(account, requests, stop).await;
             return watched.unwrap_or_else(|error| RunReport::not_asked(account.name(), &error));
         }
-        if report.outcome != Outcome::Interrupted || stop.is_cancelled() {
+        let has_lost_the_lease = report.outcome == Outcome::Interrupted && !report.was_cancelled();
+        if !has_lost_the_lease || stop.is_cancelled() {
             return report;
         }
         stop.run_until_cancelled(tokio::time::sleep(LOOK_FOR_LEASE * 3))

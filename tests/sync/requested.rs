@@ -43,9 +43,17 @@ fn stopped() -> CancellationToken {
 
 /// Ends of what was asked for, while its first answer is held back until `meanwhile` gives it free.
 async fn seen_through(past: &Past, id: i64, meanwhile: impl Future<Output = ()>) -> RunReport {
-    let hold = past.setup.hold_answers();
     let stop = CancellationToken::new();
-    let (report, ()) = tokio::join!(sync::see_through(&past.worker, id, &stop), async {
+    with_answers_held(past, sync::see_through(&past.worker, id, &stop), meanwhile).await
+}
+
+async fn with_answers_held<T>(
+    past: &Past,
+    work: impl Future<Output = T>,
+    meanwhile: impl Future<Output = ()>,
+) -> T {
+    let hold = past.setup.hold_answers();
+    let (report, ()) = tokio::join!(work, async {
         past.setup.until_in_flight(1).await;
         meanwhile.await;
         past.setup.hold_no_more();
@@ -80,13 +88,7 @@ async fn told_to_stop_before_it_began_is_no_success() {
 async fn a_request_that_somebody_cancels_is_no_success_and_is_not_asked_for_again() {
     let past = with_december(3_000).await;
     let id = asked(&past).await;
-    let cancelling = async {
-        // As docs/operations.md has it; seen at the next look.
-        let cancel = "update smartassist_sync.requests set cancel_requested_at = now() where state = 'open'";
-        past.database.execute(cancel).await;
-        tokio::time::sleep(Duration::from_secs(7)).await;
-    };
-    let report = seen_through(&past, id, cancelling).await;
+    let report = seen_through(&past, id, cancelling(&past)).await;
     assert_eq!(report.outcome, Outcome::Interrupted, "{report:?}");
     assert_eq!(
         report.problem.as_ref().map(|problem| problem.code.as_str()),
@@ -96,6 +98,22 @@ async fn a_request_that_somebody_cancels_is_no_success_and_is_not_asked_for_agai
     assert_eq!(past.database.text(STATES).await, "cancelled");
     let runs = "select status from smartassist_sync.runs where kind = 'backfill'";
     assert_eq!(past.database.text(runs).await, "interrupted");
+}
+
+async fn cancelling(past: &Past) {
+    // As docs/operations.md has it; seen at the next look.
+    let cancel = "update smartassist_sync.requests set cancel_requested_at = now() where state = 'open'";
+    past.database.execute(cancel).await;
+    tokio::time::sleep(Duration::from_secs(7)).await;
+}
+
+#[tokio::test]
+async fn a_sync_whose_request_somebody_cancels_ends_and_says_so() {
+    let past = with_december(3_000).await;
+    asked(&past).await;
+    let report = with_answers_held(&past, past.catch_up(), cancelling(&past)).await;
+    assert_eq!(report.outcome, Outcome::Interrupted, "{report:?}");
+    assert!(report.was_cancelled(), "{report:?}");
 }
 
 #[tokio::test]
@@ -225,7 +243,7 @@ async fn a_comparison_that_is_stopped_keeps_the_days_that_it_has_compared() {
     let report = sync::see_through(&past.worker, id, &stop).await;
     assert_eq!(report.outcome, Outcome::Interrupted);
     let compared = sync::compared(&past.worker, id).await.unwrap();
-    assert_eq!(compared.len(), 30);
+    assert_eq!(compared.len(), 44);
 }
 
 #[tokio::test]
