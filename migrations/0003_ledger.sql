@@ -535,9 +535,9 @@ comment on column smartassist_sync.rejected_records.range is
 comment on column smartassist_sync.rejected_records.reason is
     'Why it could not become a row, without personal data.';
 comment on column smartassist_sync.rejected_records.payload is
-    'The record as text, after the privacy rules as far as they could be applied; of one that is too large, its small documented fields, or its beginning. Personal data.';
+    'The record as text, after the privacy rules; of one that is too large or nested too deeply, its ids alone. Personal data.';
 comment on column smartassist_sync.rejected_records.payload_hash is
-    'SHA-256 of the payload: the same record, received again, counts up times_seen instead of becoming another row.';
+    'SHA-256 of the payload, and of record_bytes where there is one: the same record, received again, counts up times_seen instead of becoming another row.';
 comment on column smartassist_sync.rejected_records.time_zone_offset is
     'Minutes that were sent as timeZoneOffset when the record was asked for, negative east of Greenwich; needed to read its stamps when it is tried again.';
 comment on column smartassist_sync.rejected_records.first_seen_at is
@@ -549,7 +549,7 @@ comment on column smartassist_sync.rejected_records.times_seen is
 comment on column smartassist_sync.rejected_records.resolved_at is
     'Instant at which the record became a row after all: it arrived well in a later window, or retry-rejected could read it. One without an id: at which all of range had been drained since last_seen_at without it. NULL while it is unresolved.';
 comment on column smartassist_sync.rejected_records.record_bytes is
-    'Size of a record that was too large, in bytes, of which payload holds a part; it is not tried again. NULL where payload is the whole record.';
+    'Size in bytes of a record that was too large or nested too deeply, of which payload holds the ids; it is not tried again. NULL where payload is the whole record.';
 comment on index smartassist_sync.rejected_records_unresolved is
     'Serves: which rejected records wait, and those of an interaction.';
 

@@ -19,14 +19,6 @@ pub const DEEPEST: usize = 127;
 /// In both special keys, or in their escaped spellings: the characters are ASCII, so an escape begins so.
 const SIGNS_OF_A_MEANING: [&str; 2] = ["serde_json::private", "\\u00"];
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum JsonError {
-    #[error("not JSON")]
-    NoJson,
-    #[error("nested deeper than {DEEPEST} levels")]
-    TooDeep,
-}
-
 /// Counted without building anything; a guess if the text is no JSON.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Extent {
@@ -70,15 +62,15 @@ pub fn replaced_characters(text: &str) -> u64 {
     memchr::memmem::find_iter(text.as_bytes(), "\u{fffd}").count() as u64
 }
 
-/// The last of equal keys counts.
-pub fn parse(text: &str) -> Result<Value, JsonError> {
+/// The last of equal keys counts. `None`: no JSON, or nested too deeply.
+pub fn parse(text: &str) -> Option<Value> {
     parse_counted(text, Extent::of(text))
 }
 
 /// As [`parse`], of known extent.
-pub fn parse_counted(text: &str, extent: Extent) -> Result<Value, JsonError> {
+pub fn parse_counted(text: &str, extent: Extent) -> Option<Value> {
     if extent.levels > DEEPEST {
-        return Err(JsonError::TooDeep);
+        return None;
     }
     let may_mean = |sign: &&str| memchr::memmem::find(text.as_bytes(), sign.as_bytes()).is_some();
     if SIGNS_OF_A_MEANING.iter().any(may_mean) {
@@ -127,11 +119,11 @@ impl<'de> Visitor<'de> for AllFields {
     }
 }
 
-fn value(text: &str, levels_left: usize) -> Result<Value, JsonError> {
+fn value(text: &str, levels_left: usize) -> Option<Value> {
     let text = text.trim_matches([' ', '\t', '\r', '\n']);
     let is_nested = text.starts_with(['{', '[']);
     let levels_left = if is_nested {
-        levels_left.checked_sub(1).ok_or(JsonError::TooDeep)?
+        levels_left.checked_sub(1)?
     } else {
         levels_left
     };
@@ -139,19 +131,19 @@ fn value(text: &str, levels_left: usize) -> Result<Value, JsonError> {
         let parts: BTreeMap<String, &RawValue> = from_str(text)?;
         let parts = parts
             .into_iter()
-            .map(|(key, part)| Ok((key, value(part.get(), levels_left)?)));
-        return parts.collect::<Result<_, _>>().map(Value::Object);
+            .map(|(key, part)| Some((key, value(part.get(), levels_left)?)));
+        return parts.collect::<Option<_>>().map(Value::Object);
     }
     if text.starts_with('[') {
         let parts: Vec<&RawValue> = from_str(text)?;
         let parts = parts.into_iter().map(|part| value(part.get(), levels_left));
-        return parts.collect::<Result<_, _>>().map(Value::Array);
+        return parts.collect::<Option<_>>().map(Value::Array);
     }
     from_str(text)
 }
 
-fn from_str<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, JsonError> {
-    serde_json::from_str(text).map_err(|_| JsonError::NoJson)
+fn from_str<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
+    serde_json::from_str(text).ok()
 }
 
 #[cfg(test)]
@@ -197,8 +189,8 @@ mod tests {
             "\tnull\r\n",
         ] {
             let read = serde_json::from_str::<Value>(text).unwrap();
-            assert_eq!(parse(text).as_ref(), Ok(&read));
-            assert_eq!(value(text, DEEPEST).as_ref(), Ok(&read));
+            assert_eq!(parse(text).as_ref(), Some(&read));
+            assert_eq!(value(text, DEEPEST).as_ref(), Some(&read));
         }
         for text in [
             "",
@@ -213,8 +205,8 @@ mod tests {
             "\"\\ud800\"",
             "\u{a0}1",
         ] {
-            assert_eq!(parse(text), Err(JsonError::NoJson), "{text}");
-            assert_eq!(value(text, DEEPEST), Err(JsonError::NoJson), "{text}");
+            assert_eq!(parse(text), None, "{text}");
+            assert_eq!(value(text, DEEPEST), None, "{text}");
             assert!(serde_json::from_str::<Value>(text).is_err());
         }
     }
@@ -222,13 +214,13 @@ mod tests {
     #[test]
     fn nesting_is_bounded_at_any_size_of_the_text() {
         let nested = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
-        assert!(parse(&nested(DEEPEST)).is_ok());
-        assert!(value(&nested(DEEPEST), DEEPEST).is_ok());
-        assert_eq!(parse(&nested(DEEPEST + 1)), Err(JsonError::TooDeep));
-        assert_eq!(value(&nested(DEEPEST + 1), DEEPEST), Err(JsonError::TooDeep));
-        assert_eq!(parse(&"[".repeat(8 << 20)), Err(JsonError::TooDeep));
-        assert_eq!(parse(&r#"{"a":"#.repeat(1 << 20)), Err(JsonError::TooDeep));
-        assert_eq!(parse(&"]".repeat(1 << 20)), Err(JsonError::NoJson));
+        assert!(parse(&nested(DEEPEST)).is_some());
+        assert!(value(&nested(DEEPEST), DEEPEST).is_some());
+        assert_eq!(parse(&nested(DEEPEST + 1)), None);
+        assert_eq!(value(&nested(DEEPEST + 1), DEEPEST), None);
+        assert_eq!(parse(&"[".repeat(8 << 20)), None);
+        assert_eq!(parse(&r#"{"a":"#.repeat(1 << 20)), None);
+        assert_eq!(parse(&"]".repeat(1 << 20)), None);
     }
 
     #[test]
@@ -236,7 +228,7 @@ mod tests {
         let deepest = "{\"a\":[".repeat(DEEPEST / 2) + r#""\u0041""# + &"]}".repeat(DEEPEST / 2);
         let small = std::thread::Builder::new().stack_size(512 << 10);
         let read = small
-            .spawn(move || parse(&deepest).is_ok_and(|value| value.to_string().len() + 5 == deepest.len()));
+            .spawn(move || parse(&deepest).is_some_and(|value| value.to_string().len() + 5 == deepest.len()));
         assert!(read.unwrap().join().unwrap());
     }
 

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::json;
 use crate::ledger::runs::Outcome;
-use crate::ledger::{Counters, LoadError, conflict, from_bigint};
+use crate::ledger::{Counters, LoadError, conflict};
 use crate::transform::privacy::Policy;
 use crate::transform::{Interaction, Origin, RecordText, Rejected, ruled, transform_stored};
 use crate::warehouse::rejections::{self, Rejection, Retried};
@@ -216,7 +216,7 @@ fn warn_rejected(reason: &str) {
 
 /// PostgreSQL reorders keys and spaces.
 fn canonical(payload: &str) -> String {
-    json::parse(payload).map_or_else(|_| payload.to_owned(), |value| value.to_string())
+    json::parse(payload).map_or_else(|| payload.to_owned(), |value| value.to_string())
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -304,10 +304,8 @@ fn read(entry: &Rejection, account_id: &str, policy: &Policy) -> Result<Interact
         account_id,
         time_zone_offset: entry.time_zone_offset,
     };
-    // Too large: only a part is kept, which must not become a row.
-    if let Some(bytes) = entry.record_bytes {
-        let (part, reason) = (&entry.payload, entry.reason.clone());
-        return Err(Rejected::of_part(part, reason, from_bigint(bytes), policy).into());
+    if entry.has_only_ids {
+        return Err(Rejected::new(entry.reason.clone(), entry.payload.clone()).into());
     }
     transform_stored(&RecordText::of(&entry.payload), origin, policy)
 }

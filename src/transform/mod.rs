@@ -15,7 +15,7 @@ mod table;
 use std::borrow::Cow;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use sqlx::postgres::PgArgumentBuffer;
 use uuid::Uuid;
@@ -30,11 +30,9 @@ pub use record::Drift;
 pub use record_text::{LARGEST_RECORD, MOST_VALUES, RecordText};
 pub use table::{Field, JsonText, Jsonb, Table, TableRow, put};
 
-use crate::json::JsonError;
 use privacy::{Identifier, Policy};
 use raw::LONGEST_ID;
 use reader::Notes;
-use record_text::{LARGEST_FIELD, LARGEST_PART};
 
 /// Part of every content hash; raise it when a record gives other rows.
 pub const TRANSFORM_VERSION: i32 = 2;
@@ -77,10 +75,10 @@ pub struct Rejected {
     pub key: Option<Uuid>,
     /// Of all records in it.
     pub ids: Vec<Ids>,
-    /// The record or a part, after the privacy rules.
+    /// The record after the privacy rules, or only its ids.
     pub payload: String,
     pub identifiers: Vec<Identifier>,
-    /// If it is too large.
+    /// If only its ids are kept.
     pub record_bytes: Option<u64>,
     /// SHA-256, equal if the rejection repeats.
     pub payload_hash: [u8; 32],
@@ -107,14 +105,14 @@ impl RowGroup {
     }
 }
 
-/// Rejects what is too large, no object, or lacks id or start.
+/// Rejects what is too large or deep, no object, or lacks id or start.
 pub fn transform(
     record: &RecordText<'_>,
     origin: Origin<'_>,
     policy: &Policy,
 ) -> Result<Interaction, Box<Rejected>> {
     if let Some(reason) = record.excess() {
-        return Err(Rejected::too_large(record, reason, origin, policy).into());
+        return Err(Rejected::excessive(record, reason, origin).into());
     }
     transform_stored(record, origin, policy)
 }
@@ -125,7 +123,7 @@ pub fn ruled(text: &str, policy: &Policy) -> String {
     }
     let value = record_text::parse(&RecordText::of(text), &Notes::new(0));
     policy
-        .apply_to_any(value.unwrap_or_else(|_| text.into()))
+        .apply_to_any(value.unwrap_or_else(|| text.into()))
         .to_string()
 }
 
@@ -137,8 +135,8 @@ pub fn transform_stored(
 ) -> Result<Interaction, Box<Rejected>> {
     let notes = Notes::new(origin.time_zone_offset);
     let record = match record_text::parse(raw, &notes) {
-        Ok(Value::Object(record)) => record,
-        other => return Err(Rejected::unread(raw, &other, policy).into()),
+        Some(Value::Object(record)) => record,
+        other => return Err(Rejected::no_object(raw, other, policy).into()),
     };
     let identifiers = policy.identifiers(|| privacy::values(&record));
     let ids = Ids::of(&record);
@@ -196,50 +194,30 @@ impl Rejected {
         }
     }
 
-    fn unread(raw: &RecordText<'_>, value: &Result<Value, JsonError>, policy: &Policy) -> Self {
-        let reason = match value {
-            Ok(_) => "not an object",
-            Err(JsonError::TooDeep) => "nested too deeply to be read",
-            Err(JsonError::NoJson) => "not JSON",
-        };
-        let records = value.iter().flat_map(records_in);
+    fn no_object(raw: &RecordText<'_>, value: Option<Value>, policy: &Policy) -> Self {
+        let value = value.unwrap_or_else(|| raw.text().into());
         Self {
-            ids: records.map(Ids::of).collect(),
-            identifiers: policy.identifiers(|| match value {
-                Ok(value) => privacy::values_of_any(value),
-                Err(_) => privacy::values_of_text(raw.text()),
-            }),
-            ..Self::new(reason, ruled(raw.text(), policy))
+            ids: records_in(&value).into_iter().map(Ids::of).collect(),
+            identifiers: policy.identifiers(|| privacy::values_of_any(&value)),
+            ..Self::new("not an object", ruled(raw.text(), policy))
         }
     }
 
-    fn too_large(raw: &RecordText<'_>, reason: String, origin: Origin<'_>, policy: &Policy) -> Self {
-        let (text, bytes) = (raw.text(), raw.text().len() as u64);
-        let fields = record_text::small_fields(text);
-        if fields.is_empty() {
-            let beginning = |longest| record_text::beginning(text, longest);
-            return Self {
-                identifiers: policy.identifiers(|| privacy::values_of_text(beginning(LARGEST_PART))),
-                ..Self::of_part(beginning(LARGEST_FIELD), reason, bytes, policy)
-            };
-        }
-        let ids = Ids::of(&fields);
-        Self {
-            key: ids.check().is_ok().then(|| ids.key(origin.account_id)),
-            ids: vec![ids],
-            identifiers: policy.identifiers(|| privacy::values(&fields)),
-            ..Self::of_part(&text_of(&fields), reason, bytes, policy)
-        }
-    }
-
-    pub fn of_part(part: &str, reason: String, bytes: u64, policy: &Policy) -> Self {
-        let payload = ruled(part, policy);
+    /// Of what cannot be read, nothing is kept that may be personal.
+    fn excessive(raw: &RecordText<'_>, reason: String, origin: Origin<'_>) -> Self {
+        let ids = Ids::in_text(raw.text());
+        let key = ids.check().is_ok().then(|| ids.key(origin.account_id));
+        let ids = if key.is_some() { ids } else { Ids::default() };
+        let payload = json!({"sessionId": ids.session_id, "conversationId": ids.conversation_id});
+        let (payload, bytes) = (payload.to_string(), raw.text().len() as u64);
         let hash = Sha256::new()
             .chain_update(&payload)
             .chain_update(bytes.to_be_bytes());
         Self {
-            payload_hash: hash.finalize().into(),
+            key,
+            ids: vec![ids],
             record_bytes: Some(bytes),
+            payload_hash: hash.finalize().into(),
             ..Self::new(reason, payload)
         }
     }

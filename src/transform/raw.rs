@@ -97,7 +97,7 @@ fn proving_fields(text: &str) -> Option<Map<String, Value>> {
     let fields = json::fields(text)?.into_iter();
     let proving = fields.filter(|(name, _)| is_proving(name));
     let parsed = proving.filter_map(|(name, value)| {
-        let value = record_text::parse(&RecordText::of(value.get()), &Notes::new(0)).ok()?;
+        let value = record_text::parse(&RecordText::of(value.get()), &Notes::new(0))?;
         Some((name.into_owned(), value))
     });
     Some(parsed.collect())
@@ -140,6 +140,10 @@ impl Ids {
             session_id: id("sessionId"),
             conversation_id: id("conversationId"),
         }
+    }
+
+    pub(super) fn in_text(text: &str) -> Self {
+        Self::of(&proving_fields(text).unwrap_or_default())
     }
 
     pub(super) fn check(&self) -> Result<(), &'static str> {

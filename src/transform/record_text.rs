@@ -2,13 +2,12 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use super::normal_form::plain_number;
-use super::privacy::RECORD;
 use super::reader::Notes;
-use crate::json::{self, Extent, JsonError};
+use crate::json::{self, DEEPEST, Extent};
 
 /// Least memory of a parsed value.
 const BYTES_OF_A_VALUE: usize = 20;
@@ -46,7 +45,10 @@ impl<'a> RecordText<'a> {
         if self.text.len() > LARGEST_RECORD {
             return Some(format!("larger than {LARGEST_RECORD} bytes"));
         }
-        (self.values() > MOST_VALUES).then(|| format!("more than {MOST_VALUES} values"))
+        if self.values() > MOST_VALUES {
+            return Some(format!("more than {MOST_VALUES} values"));
+        }
+        (self.extent.levels > DEEPEST).then(|| "nested too deeply to be read".to_owned())
     }
 }
 
@@ -62,36 +64,13 @@ pub const LARGEST_RECORD: usize = 256 << 10;
 /// Each takes about 100 bytes of memory.
 pub const MOST_VALUES: usize = 10_000;
 
-/// Bytes kept of one field, and of all.
-pub(super) const LARGEST_FIELD: usize = 4 << 10;
-pub(super) const LARGEST_PART: usize = 32 << 10;
-
-pub(super) fn small_fields(text: &str) -> Map<String, Value> {
-    let (mut small, mut left) = (Map::new(), LARGEST_PART);
-    for (name, field) in json::fields(text).unwrap_or_default() {
-        let field = field.get();
-        if field.len() > LARGEST_FIELD.min(left) || RECORD.find(&name).is_none() {
-            continue;
-        }
-        if let Ok(value) = parse(&RecordText::of(field), &Notes::new(0)) {
-            left -= field.len();
-            small.insert(name.into_owned(), value);
-        }
-    }
-    small
-}
-
-pub(super) fn beginning(text: &str, bytes: usize) -> &str {
-    &text[..text.floor_char_boundary(bytes)]
-}
-
 /// Longer numbers are text.
 const LONGEST_NUMBER: usize = 1_000;
 
 /// Of a number with an exponent, which is short as it is sent.
 const LONGEST_PLAIN_FORM: usize = 64;
 
-pub(super) fn parse(record: &RecordText<'_>, notes: &Notes) -> Result<Value, JsonError> {
+pub(super) fn parse(record: &RecordText<'_>, notes: &Notes) -> Option<Value> {
     let text = mend_escapes(record.text());
     let replaced = json::replaced_characters(&text);
     if replaced > 0 {
@@ -100,7 +79,7 @@ pub(super) fn parse(record: &RecordText<'_>, notes: &Notes) -> Result<Value, Jso
     }
     let mut value = json::parse_counted(&text, record.extent)?;
     repair_numbers(&mut value);
-    Ok(value)
+    Some(value)
 }
 
 /// Runs before parsing: `serde_json` refuses lone surrogates, and U+FFFD counts alike in the text that is stored.

@@ -26,8 +26,7 @@ pub struct Rejection {
     pub payload: String,
     pub time_zone_offset: i32,
     pub last_seen_at: DateTime<Utc>,
-    /// Full size, if the payload is cut.
-    pub record_bytes: Option<i64>,
+    pub has_only_ids: bool,
     pub reason: String,
     pub has_id: bool,
 }
@@ -47,7 +46,7 @@ pub async fn next(
     unresolved: bool,
 ) -> Result<Vec<Rejection>, LoadError> {
     Ok(sqlx::query_as(
-        "select id, payload, time_zone_offset, last_seen_at, record_bytes, reason, interaction_key is not null as has_id \
+        "select id, payload, time_zone_offset, last_seen_at, record_bytes is not null as has_only_ids, reason, interaction_key is not null as has_id \
          from smartassist_sync.rejected_records \
          where account_id = $1 and ($2::timestamptz is null or (last_seen_at, id) < ($2, $3)) \
          and (not $4 or resolved_at is null) order by last_seen_at desc, id desc limit $5",

@@ -32,8 +32,8 @@ async fn a_deep_or_long_record_is_kept_and_a_huge_one_rejected() {
     assert_eq!(database.number(long).await, 250 << 10);
     let rejected = "select string_agg(concat_ws(' ', payload::jsonb ->> 'sessionId', reason, record_bytes, payload), '; ' order by payload) \
                  from smartassist_sync.rejected_records";
-    let part = |id: &str| format!(r#"{{"sessionId":"{id}","sessionStartTime":"2026-01-10T10:00:00"}}"#);
-    let huge = format!("huge larger than 262144 bytes 2097225 {}", part("huge"));
-    let many = format!("many more than 10000 values 40071 {}", part("many"));
+    let ids = |id: &str| format!(r#"{{"conversationId":null,"sessionId":"{id}"}}"#);
+    let huge = format!("huge larger than 262144 bytes 2097225 {}", ids("huge"));
+    let many = format!("many more than 10000 values 40071 {}", ids("many"));
     assert_eq!(database.text(rejected).await, format!("{huge}; {many}"));
 }

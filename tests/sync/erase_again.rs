@@ -216,93 +216,31 @@ async fn erased_rejected_records_stay_away() {
     assert_eq!(database.text(left).await, texts[4]);
 }
 
-/// Texts that cannot be taken apart, which name a customer; the second time written in another order.
-fn unreadable(swapped: bool, named: &str) -> [String; 4] {
-    let deep = format!(r#""deep": {}{}"#, "[".repeat(5_000), "]".repeat(5_000));
-    let in_order = |one: String, other: String| {
-        let (first, second) = if swapped { (other, one) } else { (one, other) };
-        format!("{{{first}, {second}}}")
-    };
-    let of_list = |record: String| format!("[{record}, \"{}\"]", "x".repeat(300 << 10));
-    let known = format!(r#""note": "of {named}""#);
-    let plain = || r#""sessionId": "s-1""#.to_owned();
-    [
-        in_order(known.clone(), deep.clone()),
-        in_order(
-            format!(
-                r#""customerinfo": {{"CustomerEmail": "\u{:04x}{}"}}"#,
-                u32::from(named.as_bytes()[0]),
-                &named[1..]
-            ),
-            deep.clone(),
-        ),
-        in_order(format!(r#""userId": "{named}""#), deep),
-        of_list(in_order(known, plain())),
-    ]
-}
-
 #[tokio::test]
-async fn unreadable_records_of_who_was_erased_stay_away() {
+async fn records_of_who_was_erased_stay_away_by_their_ids() {
     let database = TestDatabase::migrated().await;
-    let load = async |swapped| {
-        let setup = Setup::start().await;
-        for named in [EMAIL, "bob@example.com"] {
-            for text in unreadable(swapped, named) {
-                setup.simulator.world().insert_raw_bytes(start(), text);
-            }
-        }
-        // A page of nothing else would be none.
-        setup
-            .simulator
-            .world()
-            .insert_raw(start(), &record("s-well", None, &json!({})));
-        refetch(&setup, &database).await;
-    };
-    let hers = "select count(*) from smartassist_sync.rejected_records where payload ~ '(z|u007a)elda@'";
-    let all = "select count(*) from smartassist_sync.rejected_records";
-    load(false).await;
-    assert_eq!((database.number(hers).await, database.number(all).await), (4, 8));
-    assert_eq!(
-        forget(&database, IdentifierKind::Email, EMAIL)
-            .await
-            .deleted
-            .rejected_records,
-        4
-    );
-    load(true).await;
-    assert_eq!((database.number(hers).await, database.number(all).await), (0, 8));
-}
-
-#[tokio::test]
-async fn unreadable_records_of_an_erased_user_id_stay_away() {
-    let database = TestDatabase::migrated().await;
-    let load = async |swapped| {
-        let setup = Setup::start().await;
-        setup
-            .simulator
-            .world()
-            .insert_raw_bytes(start(), unreadable(swapped, "u-zelda")[2].clone());
-        setup
-            .simulator
-            .world()
-            .insert_raw(start(), &record("s-well", None, &json!({})));
-        refetch(&setup, &database).await;
-    };
-    load(false).await;
-    assert_eq!(
-        forget(&database, IdentifierKind::UserId, "u-zelda")
-            .await
-            .deleted
-            .rejected_records,
-        1
-    );
-    load(true).await;
-    assert_eq!(
-        database
-            .number("select count(*) from smartassist_sync.rejected_records")
-            .await,
-        0
-    );
+    refetch(&api(&[record("s-1", Some("c-1"), &zelda())]).await, &database).await;
+    forget(&database, IdentifierKind::Email, EMAIL).await;
+    let setup = api(&[record("s-well", None, &json!({}))]).await;
+    for (session, of) in [
+        ("s-1", "large"),
+        ("s-1", "deep"),
+        ("s-2", "large"),
+        ("s-2", "deep"),
+    ] {
+        let fields = match of {
+            "large" => format!("\"{}\"", "x".repeat(300 << 10)),
+            _ => "[".repeat(5_000) + &"]".repeat(5_000),
+        };
+        let text = format!(
+            r#"{{"sessionId": "{session}", "sessionStartTime": "2026-01-10T10:00:00", "{of}": {fields}}}"#
+        );
+        setup.simulator.world().insert_raw_bytes(start(), text);
+    }
+    refetch(&setup, &database).await;
+    let kept = "select string_agg(payload, ' ') from smartassist_sync.rejected_records";
+    let other = r#"{"conversationId":null,"sessionId":"s-2"}"#;
+    assert_eq!(database.text(kept).await, format!("{other} {other}"));
 }
 
 #[tokio::test]

@@ -211,7 +211,7 @@ async fn a_window_of_nothing_but_rejected_records_is_said() {
 }
 
 #[tokio::test]
-async fn a_part_of_a_record_becomes_no_row() {
+async fn the_ids_of_a_record_become_no_row() {
     let setup = Setup::start().await;
     let database = TestDatabase::migrated().await;
     let mut large = good("s-large");
@@ -242,28 +242,4 @@ async fn a_part_of_a_record_becomes_no_row() {
         .await;
     read_again(&setup, &database).await;
     assert_eq!(database.counts().await[0], 2);
-}
-
-#[tokio::test]
-async fn the_part_that_is_kept_follows_the_privacy_rules() {
-    let setup = Setup::start().await;
-    let database = TestDatabase::migrated().await;
-    let mut large = good("s-large");
-    large["errorDetails"] = "x".repeat(300 << 10).into();
-    large["userId"] = "m4rker".into();
-    add(&setup, &large);
-    add_text(&setup, format!("\"m4rker {}\"", "y".repeat(300 << 10)));
-    add(&setup, &good("s-good"));
-    setup.sync(&database).await;
-    let marked = "select count(*) from smartassist_sync.rejected_records where payload like '%m4rker%'";
-    assert_eq!(database.number(marked).await, 2);
-    let mut policy = Policy {
-        key: Some(PrivacyKey::new("0123456789abcdef0123456789abcdef")),
-        ..Policy::default()
-    };
-    policy.customer = smartassist_etl::transform::privacy::Rule::Hash;
-    replay(&setup, &database, policy).await;
-    assert_eq!(database.number(marked).await, 0);
-    let sizes = "select count(*) from smartassist_sync.rejected_records where record_bytes > 300000 and (interaction_key is not null) = (payload like '{%')";
-    assert_eq!(database.number(sizes).await, 2);
 }

@@ -153,10 +153,11 @@ fn a_record_that_is_no_object_is_rejected() {
 }
 
 #[test]
-fn a_record_nested_beyond_reading_is_rejected_with_its_text() {
+fn a_record_nested_beyond_reading_is_rejected() {
     let deep = "[".repeat(5_000) + &"]".repeat(5_000);
     let text = format!(r#"{{"sessionId":"s-1","sessionStartTime":"2026-03-10T12:00:00","metaInfo":{deep}}}"#);
-    assert_eq!(rejected(&text).reason, "nested too deeply to be read");
+    let rejected = transform(&raw(text), origin(0), &Policy::default()).unwrap_err();
+    assert_eq!(rejected.reason, "nested too deeply to be read");
 }
 
 #[test]

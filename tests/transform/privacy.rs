@@ -259,13 +259,7 @@ fn records(fixture: &str) -> Vec<Value> {
 fn what_is_rejected_is_ruled_as_well() {
     let drop = policy(Rule::Drop, &Class::ALL);
     let hash = policy(Rule::Hash, &Class::ALL);
-    let deep = format!("{}\"sad\"{}", "[".repeat(300), "]".repeat(300));
-    for text in [
-        r#"{"sessionId": "s", "userId": "sad"}"#,
-        r#"["sad"]"#,
-        r#""sad""#,
-        &deep,
-    ] {
+    for text in [r#"{"sessionId": "s", "userId": "sad"}"#, r#"["sad"]"#, r#""sad""#] {
         for policy in [&drop, &hash] {
             let rejected = transform(&raw(text), origin(0), policy).unwrap_err();
             assert!(!rejected.payload.contains("sad"), "{}", rejected.payload);

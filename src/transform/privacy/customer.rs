@@ -63,12 +63,6 @@ pub(in super::super) fn values_of_any(value: &Value) -> Vec<CustomerMatch<'_>> {
     }
 }
 
-pub(in super::super) fn values_of_text(text: &str) -> Vec<CustomerMatch<'_>> {
-    text.split('"')
-        .map(|part| (Holds::Anything, unescaped(part)))
-        .collect()
-}
-
 /// Field names may be values too.
 pub(super) fn any_text(value: &Value, is_wanted: &impl Fn(&str) -> bool) -> bool {
     match value {
@@ -120,36 +114,4 @@ fn add_texts<'a>(holds: Holds, value: &'a Value, found: &mut Vec<CustomerMatch<'
         }
         Value::Null | Value::Bool(_) => {}
     }
-}
-
-pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
-    if !text.contains('\\') {
-        return text.into();
-    }
-    let mut plain = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, escape)) = rest.split_once('\\') {
-        plain.extend(before.encode_utf16());
-        let code = escape.strip_prefix('u').and_then(|hex| hex.get(..4));
-        match code.and_then(|hex| u16::from_str_radix(hex, 16).ok()) {
-            Some(unit) => {
-                plain.push(unit);
-                rest = &escape[5..];
-            }
-            // Line ends and tabs separate words.
-            None if escape.starts_with(['n', 'r', 't', 'b', 'f']) => {
-                plain.push(u16::from(b' '));
-                rest = &escape[1..];
-            }
-            None => match escape.chars().next() {
-                Some(itself) => {
-                    plain.extend(itself.encode_utf16(&mut [0; 2]).iter());
-                    rest = &escape[itself.len_utf8()..];
-                }
-                None => rest = escape,
-            },
-        }
-    }
-    plain.extend(rest.encode_utf16());
-    Cow::Owned(String::from_utf16_lossy(&plain))
 }

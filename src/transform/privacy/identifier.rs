@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::customer::{CustomerMatch, Holds, any_text, unescaped, values, values_of_any};
+use super::customer::{CustomerMatch, Holds, any_text, values, values_of_any};
 use super::{Hashing, Policy, PrivacyKey, hex, is_token, kind_of_token, token};
 use crate::json;
 use crate::transform::normal_form::{
@@ -233,7 +233,7 @@ fn normalized(kind: IdentifierKind, value: &str) -> Result<String, &'static str>
 
 /// Text that is no JSON becomes a string.
 pub fn value_of(text: &str) -> Value {
-    json::parse(text).unwrap_or_else(|_| Value::String(unescaped(text).into_owned()))
+    json::parse(text).unwrap_or_else(|| text.into())
 }
 
 /// Lengths keep different lists different.

@@ -16,7 +16,7 @@ use super::normal_form::{emails, number_text, phone_of_id, phones, user_id};
 
 pub use identifier::{Identifier, IdentifierKind, Wanted, Whose, value_of};
 
-pub(super) use customer::{values, values_of_any, values_of_text};
+pub(super) use customer::{values, values_of_any};
 pub(super) use identifier::{hints, is_shadow_channel, shadowed_conversation};
 pub(super) use rules::{REASONS, is_name};
 
