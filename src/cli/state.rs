@@ -14,10 +14,10 @@ use crate::doctor::{self, Finding, Report};
 use crate::ledger::LoadError;
 use crate::ledger::problems::Severity;
 use crate::postgres::{self, Database};
-use crate::status::calendar::DayState;
+use crate::status::calendar::{DayState, MOST_DAYS, RECENT_DAYS};
 use crate::status::facts::{self, Fact};
 use crate::status::problems::Standing;
-use crate::status::{AccountBoard, Board, ConfiguredAccount, Scope, gather};
+use crate::status::{AccountBoard, Board, ConfiguredAccount, gather};
 use crate::time::{Clock, SystemClock};
 
 use super::output::{FAILED, HEADING, OK, WARNING, hanging, painted, print_report};
@@ -37,12 +37,8 @@ pub(super) async fn status(config: &Config, as_json: bool) -> Result<(), Command
     let database = Database::open(config).await?;
     let now = SystemClock.now();
     let known = ConfiguredAccount::of_config(config);
-    let scope = if as_json {
-        Scope::Whole
-    } else {
-        Scope::Few(usize::MAX)
-    };
-    let gathered = gather(&database.pool, &known, &config.sync, now, scope).await;
+    let days = if as_json { MOST_DAYS } else { RECENT_DAYS };
+    let gathered = gather(&database.pool, &known, &config.sync, now, Some(days)).await;
     database.close().await;
     let board = gathered.map_err(|error| match &error {
         LoadError::Database(undefined) if postgres::is_undefined(undefined) => CommandError::other(

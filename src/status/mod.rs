@@ -94,46 +94,22 @@ impl Tolerance {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-pub enum Scope<'a> {
-    /// Details only up to this number of accounts, and of the newest days.
-    Few(usize),
-    One(&'a str),
-    Whole,
-}
-
-impl Scope<'_> {
-    fn has_details(self, accounts: usize) -> bool {
-        match self {
-            Self::Few(most) => accounts <= most,
-            Self::One(_) | Self::Whole => true,
-        }
-    }
-
-    fn first_day(self, now: DateTime<Utc>) -> NaiveDate {
-        let days = match self {
-            Self::Few(_) => calendar::RECENT_DAYS,
-            Self::One(_) | Self::Whole => calendar::MOST_DAYS,
-        };
-        now.date_naive() - Days::new(days - 1)
-    }
-}
-
+/// With details of the last `days`, if given.
 pub async fn gather(
     pool: &Pool,
     known: &[ConfiguredAccount<'_>],
     sync: &SyncConfig,
     now: DateTime<Utc>,
-    scope: Scope<'_>,
+    days: Option<u64>,
 ) -> Result<Board, LoadError> {
-    let first_day = scope.first_day(now);
+    let first_day = now.date_naive() - Days::new(days.unwrap_or(1) - 1);
     let (accounts, details) = pool
         .transact(async |transaction| {
             let mut accounts = status::accounts(&mut *transaction).await?;
-            accounts.retain_mut(|account| is_shown(account, known, scope));
+            accounts.retain_mut(|account| is_shown(account, known));
             accounts.sort_by(|one, other| one.name.cmp(&other.name));
             let mut details = Vec::new();
-            if scope.has_details(accounts.len()) {
+            if days.is_some() {
                 let ids: Vec<&str> = accounts
                     .iter()
                     .map(|account| account.account_id.as_str())
@@ -149,8 +125,7 @@ pub async fn gather(
         .collect();
     let is_waiting = |known: &&ConfiguredAccount<'_>| {
         let mut of_ledger = accounts.iter();
-        !matches!(scope, Scope::One(_))
-            && !of_ledger.any(|account| account.account_id == known.config.account_id)
+        !of_ledger.any(|account| account.account_id == known.config.account_id)
     };
     let not_begun = known
         .iter()
@@ -173,18 +148,14 @@ pub async fn gather(
 }
 
 /// Without configured accounts, all are shown. The configured name wins: the ledger's may be old.
-fn is_shown(account: &mut AccountStatus, known: &[ConfiguredAccount<'_>], scope: Scope<'_>) -> bool {
+fn is_shown(account: &mut AccountStatus, known: &[ConfiguredAccount<'_>]) -> bool {
     let configured = known
         .iter()
         .find(|known| known.config.account_id == account.account_id);
     if let Some(configured) = configured {
         account.name.clone_from(&configured.config.name);
     }
-    let is_asked_for = match scope {
-        Scope::One(name) => account.name == name,
-        Scope::Few(_) | Scope::Whole => true,
-    };
-    is_asked_for && (configured.is_some() || known.is_empty())
+    configured.is_some() || known.is_empty()
 }
 
 impl Board {

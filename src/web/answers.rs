@@ -16,7 +16,8 @@ use tokio::time::{Instant, timeout};
 use crate::config::BudgetSpan;
 use crate::ledger::problems::{Failure, Problem, ProblemCode};
 use crate::ledger::status::{AccountStatus, RequestStatus};
-use crate::status::{Board, ConfiguredAccount, Scope};
+use crate::status::calendar::{MOST_DAYS, RECENT_DAYS};
+use crate::status::{Board, ConfiguredAccount};
 use crate::sync::AccountContext;
 use crate::telemetry::{logging, metrics, show};
 
@@ -30,15 +31,17 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(10);
 const MOST_ACCOUNTS_WITH_DETAILS: usize = 4;
 
 pub(super) async fn overview(State(app): State<App>) -> Response {
-    match gather(&app, Scope::Few(MOST_ACCOUNTS_WITH_DETAILS)).await {
+    let accounts = app.state.watched.get().map_or(0, |watched| watched.workers.len());
+    let days = (accounts <= MOST_ACCOUNTS_WITH_DETAILS).then_some(RECENT_DAYS);
+    match gather(&app, None, days).await {
         Ok(board) => html(StatusCode::OK, page::overview(&board)),
         Err(why) => unavailable(&app, why),
     }
 }
 
 pub(super) async fn account(State(app): State<App>, Path(name): Path<String>) -> Response {
-    match gather(&app, Scope::One(&name)).await {
-        Ok(board) => match board.accounts.first() {
+    match gather(&app, Some(&name), Some(MOST_DAYS)).await {
+        Ok(board) => match board.accounts.iter().find(|account| account.status.name == name) {
             Some(account) => html(StatusCode::OK, page::account(&board, account)),
             None => not_found().await,
         },
@@ -47,7 +50,7 @@ pub(super) async fn account(State(app): State<App>, Path(name): Path<String>) ->
 }
 
 pub(super) async fn json(State(app): State<App>) -> Response {
-    match gather(&app, Scope::Whole).await {
+    match gather(&app, None, Some(MOST_DAYS)).await {
         Ok(board) => Json(board).into_response(),
         Err(why) => {
             let body = json!({ "reason": why, "problems": known_problems(&app) });
@@ -82,11 +85,12 @@ fn known_problems(app: &App) -> Vec<Problem> {
         .collect()
 }
 
-async fn gather(app: &App, scope: Scope<'_>) -> Result<Board, &'static str> {
+async fn gather(app: &App, name: Option<&str>, days: Option<u64>) -> Result<Board, &'static str> {
     const SILENT: &str = "the database does not answer";
     let watched = app.state.watched.get().ok_or(NOT_OPEN)?;
     let _turn = watched.turn.lock().await;
-    watched.gather(scope, PAGE_TIMEOUT).await.ok_or(SILENT)
+    let board = watched.gather(name, days, PAGE_TIMEOUT).await;
+    board.ok_or(SILENT)
 }
 
 fn html(status: StatusCode, page: Markup) -> Response {
@@ -176,7 +180,7 @@ pub(super) async fn render_metrics(State(app): State<App>) -> impl IntoResponse 
 
 /// From the ledger, so that standbys show the same; the last ones stay while the database fails.
 async fn show_metrics(watched: &Watched) {
-    let board = watched.gather(Scope::Few(0), METRICS_TIMEOUT).await;
+    let board = watched.gather(None, None, METRICS_TIMEOUT).await;
     let is_read = board.is_some();
     let mut last = watched.last_board.lock().await;
     if let Some(board) = board {

@@ -27,7 +27,7 @@ use tracing::debug;
 use crate::config::{HttpConfig, SyncConfig};
 use crate::ledger::problems::Problem;
 use crate::postgres::Pool;
-use crate::status::{self, Board, ConfiguredAccount, Scope};
+use crate::status::{self, Board, ConfiguredAccount};
 use crate::sync::AccountContext;
 use crate::telemetry::{chain, metrics};
 use crate::time::Clock;
@@ -71,9 +71,10 @@ impl Watched {
     }
 
     /// `None` if the database does not answer in time.
-    async fn gather(&self, scope: Scope<'_>, limit: Duration) -> Option<Board> {
-        let known = self.known();
-        let gathering = status::gather(&self.pool, &known, &self.sync, self.clock.now(), scope);
+    async fn gather(&self, name: Option<&str>, days: Option<u64>, limit: Duration) -> Option<Board> {
+        let mut known = self.known();
+        known.retain(|known| name.is_none_or(|name| known.config.name == name));
+        let gathering = status::gather(&self.pool, &known, &self.sync, self.clock.now(), days);
         match timeout(limit, gathering).await {
             Ok(Ok(board)) => return Some(board),
             Ok(Err(error)) => debug!(error = %chain(&error), "could not read the state of the accounts"),
