@@ -14,7 +14,7 @@ mod table;
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use sqlx::postgres::PgArgumentBuffer;
@@ -58,7 +58,8 @@ pub struct Interaction {
 }
 
 /// In key order.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Rows {
     pub session: Session,
     pub destinations: Vec<Destination>,

@@ -1,6 +1,6 @@
 use chrono::{DateTime, Utc};
-use serde::de::DeserializeOwned;
-use sqlx::{AssertSqlSafe, FromRow, PgConnection};
+use sqlx::types::Json;
+use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
 use crate::postgres::Pool;
@@ -12,33 +12,6 @@ use crate::ledger::{LoadError, conflict};
 
 const BATCH: i64 = 1_000;
 
-#[derive(FromRow)]
-struct StoredRows {
-    interaction_key: Uuid,
-    session: String,
-    destinations: String,
-    agent_segments: String,
-    consultations: String,
-    tags: String,
-}
-
-impl StoredRows {
-    fn rows(&self) -> Result<Rows, sqlx::Error> {
-        Ok(Rows {
-            session: parse(&self.session)?,
-            destinations: parse(&self.destinations)?,
-            agent_segments: parse(&self.agent_segments)?,
-            consultations: parse(&self.consultations)?,
-            tags: parse(&self.tags)?,
-            ..Rows::default()
-        })
-    }
-}
-
-fn parse<T: DeserializeOwned>(text: &str) -> Result<T, sqlx::Error> {
-    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(error.into()))
-}
-
 pub(super) async fn rows(
     connection: &mut PgConnection,
     keys: &[Uuid],
@@ -46,12 +19,11 @@ pub(super) async fn rows(
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let stored: Vec<StoredRows> = sqlx::query_as(include_str!("read_rows.sql"))
+    let stored: Vec<(Uuid, Json<Rows>)> = sqlx::query_as(include_str!("read_rows.sql"))
         .bind(keys)
         .fetch_all(connection)
         .await?;
-    let read = stored.iter().map(|one| Ok((one.interaction_key, one.rows()?)));
-    Ok(read.collect::<Result<_, sqlx::Error>>()?)
+    Ok(stored.into_iter().map(|(key, Json(rows))| (key, rows)).collect())
 }
 
 /// Zero: all are done.
