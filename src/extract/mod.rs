@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 
-use crate::config::{AccountConfig, Direction};
+use crate::config::{AccountConfig, Filters};
 use crate::time::Window;
 
 pub use answer::{Answer, Page, judge};
@@ -41,26 +41,11 @@ pub struct PageRequest<'a> {
     /// In pages, or records where the API counts those.
     pub offset: usize,
     pub limit: usize,
-    pub narrowing: &'a Narrowing,
+    /// In place of the account's, and within them.
+    pub filters: Option<&'a Filters>,
     pub priority: Priority,
     /// Hardly retried.
     pub may_be_past_the_end: bool,
-}
-
-/// Replaces the account's filters, so must lie within them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Narrowing {
-    pub direction: Option<Direction>,
-    pub channel: Option<String>,
-    pub queue: Option<String>,
-}
-
-impl Narrowing {
-    pub const NONE: Self = Self {
-        direction: None,
-        channel: None,
-        queue: None,
-    };
 }
 
 impl PageRequest<'_> {
@@ -74,24 +59,23 @@ impl PageRequest<'_> {
 
     /// `endDate` is exclusive; if the API includes it, windows overlap by a second.
     fn body(&self, account: &AccountConfig) -> Value {
-        let (filters, narrowing) = (&account.filters, self.narrowing);
+        let filters = self.filters.unwrap_or(&account.filters);
         let offset = account.time_zone_offset;
         let mut body: Map<String, Value> = filters.extra_body.clone();
         body.insert("startDate".to_owned(), local(self.window.start, offset).into());
         body.insert("endDate".to_owned(), local(self.window.end, offset).into());
         body.insert("timeZoneOffset".to_owned(), offset.into());
         body.insert("selectedFields".to_owned(), json!(filters.selected_fields));
-        for (key, only, list) in [
-            ("channels", &narrowing.channel, &filters.channels),
-            ("queues", &narrowing.queue, &filters.queues),
-            ("bots", &None, &filters.bots),
+        for (key, list) in [
+            ("channels", &filters.channels),
+            ("queues", &filters.queues),
+            ("bots", &filters.bots),
         ] {
-            let only = only.as_ref().map(|only| json!([only]));
-            if let Some(list) = only.or_else(|| list.as_ref().map(|list| json!(list))) {
-                body.insert(key.to_owned(), list);
+            if let Some(list) = list {
+                body.insert(key.to_owned(), json!(list));
             }
         }
-        if let Some(direction) = narrowing.direction.or(filters.direction) {
+        if let Some(direction) = filters.direction {
             body.insert("direction".to_owned(), json!(direction));
         }
         Value::Object(body)

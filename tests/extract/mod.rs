@@ -10,9 +10,7 @@ mod sign_in;
 
 use std::error::Error;
 
-use smartassist_etl::extract::{
-    ApiClient, ApiError, Narrowing, PAGE_SIZE, Page, PageRequest, Priority, Tally,
-};
+use smartassist_etl::extract::{ApiClient, ApiError, PAGE_SIZE, Page, PageRequest, Priority, Tally};
 use smartassist_etl::time::Window;
 use smartassist_simulator::{Fault, FaultKind};
 
@@ -29,7 +27,7 @@ fn whole_page(offset: usize) -> PageRequest<'static> {
         window: week(),
         offset,
         limit: PAGE_SIZE,
-        narrowing: &Narrowing::NONE,
+        filters: None,
         priority: Priority::Head,
         may_be_past_the_end: false,
     }

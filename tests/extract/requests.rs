@@ -4,8 +4,8 @@ use axum::Router;
 use axum::http::{HeaderMap, Uri};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use smartassist_etl::config::Direction;
-use smartassist_etl::extract::{Narrowing, PageRequest, Tally};
+use smartassist_etl::config::{Direction, Filters};
+use smartassist_etl::extract::{PageRequest, Tally};
 use smartassist_simulator::{Fault, FaultKind, Simulator};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -145,25 +145,26 @@ async fn filters_are_sent_under_the_vendors_names() {
 }
 
 #[tokio::test]
-async fn a_narrowing_replaces_the_filter_of_its_dimension_only() {
+async fn filters_of_a_request_replace_those_of_the_account() {
     let mut setup = Setup::start().await;
     setup.set("channels", "voice, chat");
     setup.set("queues", "qu-1,qu-2");
     setup.set("direction", "Both");
     let client = setup.client();
-    for narrowing in [
-        Narrowing {
+    let of_account = &client.account().filters;
+    for filters in [
+        Filters {
             direction: Some(Direction::Inbound),
-            ..Narrowing::default()
+            ..of_account.clone()
         },
-        Narrowing {
-            channel: Some("chat".to_owned()),
-            queue: Some("qu-2".to_owned()),
-            ..Narrowing::default()
+        Filters {
+            channels: Some(vec!["chat".to_owned()]),
+            queues: Some(vec!["qu-2".to_owned()]),
+            ..of_account.clone()
         },
     ] {
         let request = PageRequest {
-            narrowing: &narrowing,
+            filters: Some(&filters),
             ..whole_page(0)
         };
         client.page(&request, &Tally::default()).await.unwrap();
@@ -177,25 +178,6 @@ async fn a_narrowing_replaces_the_filter_of_its_dimension_only() {
             json!(["Both", ["chat"], ["qu-2"]]),
         ]
     );
-}
-
-#[tokio::test]
-async fn a_narrowing_is_sent_where_the_account_has_no_filter() {
-    let setup = Setup::start().await;
-    let narrowing = Narrowing {
-        direction: Some(Direction::Outbound),
-        channel: Some("voice".to_owned()),
-        queue: Some("qu-1".to_owned()),
-    };
-    let request = PageRequest {
-        narrowing: &narrowing,
-        ..whole_page(0)
-    };
-    setup.client().page(&request, &Tally::default()).await.unwrap();
-    let body = bodies(&setup.simulator).remove(0);
-    assert_eq!(body["direction"], json!("Outbound"));
-    assert_eq!(body["channels"], json!(["voice"]));
-    assert_eq!(body["queues"], json!(["qu-1"]));
 }
 
 #[tokio::test]

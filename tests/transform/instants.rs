@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use smartassist_etl::extract::{Narrowing, PAGE_SIZE, PageRequest, Priority, Tally};
+use smartassist_etl::extract::{PAGE_SIZE, PageRequest, Priority, Tally};
 use smartassist_etl::time::Window;
 use smartassist_etl::transform::privacy::Policy;
 use smartassist_etl::transform::{Interaction, transform};
@@ -106,7 +106,7 @@ async fn first_week(setup: &Setup) -> BTreeMap<Uuid, Interaction> {
             window,
             offset,
             limit: PAGE_SIZE,
-            narrowing: &Narrowing::NONE,
+            filters: None,
             priority: Priority::Head,
             may_be_past_the_end: false,
         };

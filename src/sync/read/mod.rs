@@ -11,7 +11,7 @@ mod reader;
 mod tests;
 
 use crate::config::{AccountConfig, Filters};
-use crate::extract::{ApiClient, ApiError, Narrowing, Page, PageRequest, Priority, Tally};
+use crate::extract::{ApiClient, ApiError, Page, PageRequest, Priority, Tally};
 use crate::time::Window;
 use crate::transform::{Origin, RawRecord, RecordText};
 
@@ -33,7 +33,8 @@ const TEXT_OF_A_WINDOW: usize = TEXT_IN_HAND / (super::engine::WINDOWS_IN_FLIGHT
 #[derive(Debug, Clone)]
 pub(super) struct Slice {
     pub(super) window: Window,
-    pub(super) narrowing: Narrowing,
+    /// Of a part.
+    pub(super) filters: Option<Filters>,
     pub(super) priority: Priority,
     /// Nothing is known yet, so one full page is enough.
     pub(super) is_probe: bool,
@@ -45,7 +46,7 @@ impl Slice {
     pub(super) fn of(window: Window, priority: Priority) -> Self {
         Self {
             window,
-            narrowing: Narrowing::NONE,
+            filters: None,
             priority,
             is_probe: false,
             expected: 0.0,
@@ -54,7 +55,7 @@ impl Slice {
 
     fn part(&self, window: Window) -> Self {
         Self {
-            narrowing: self.narrowing.clone(),
+            filters: self.filters.clone(),
             ..Self::of(window, self.priority)
         }
     }
@@ -64,7 +65,7 @@ impl Slice {
             window: self.window,
             offset,
             limit,
-            narrowing: &self.narrowing,
+            filters: self.filters.as_ref(),
             priority: self.priority,
             may_be_past_the_end: false,
         }

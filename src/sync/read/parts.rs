@@ -7,7 +7,7 @@ use tracing::{debug, warn};
 use uuid::Uuid;
 
 use crate::config::{Direction, Filters};
-use crate::extract::{ApiError, Narrowing};
+use crate::extract::ApiError;
 use crate::time::Window;
 use crate::transform::RawRecord;
 
@@ -23,7 +23,7 @@ const MOST_PARTS: usize = 24;
 type Union = HashMap<Uuid, RawRecord>;
 
 /// Parts of a part; empty if it is already narrowed so.
-type Dimension = fn(&Narrowing, &Filters, &Union) -> Vec<Narrowing>;
+type Dimension = fn(&Filters, &Union) -> Vec<Filters>;
 
 const DIMENSIONS: [Dimension; 3] = [by_direction, by_channel, by_queue];
 
@@ -43,24 +43,25 @@ impl<P: Pages> WindowReader<'_, P> {
         extend(&mut union, whole.records);
         let mut parts_left = MOST_PARTS;
         for by in DIMENSIONS {
-            let mut parts = VecDeque::from(by(&Narrowing::NONE, filters, &union));
-            while let Some(narrowing) = parts.pop_front() {
+            let mut parts = VecDeque::from(by(filters, &union));
+            while let Some(part) = parts.pop_front() {
                 if parts_left == 0 || is_proven(&union) || bytes(&union) > TEXT_IN_HAND {
                     break;
                 }
                 parts_left -= 1;
-                let part = Slice {
-                    narrowing,
+                let narrowed = Slice {
+                    filters: Some(part.clone()),
                     ..slice.part(slice.window)
                 };
-                let reading = match self.read(&part).await {
+                let reading = match self.read(&narrowed).await {
                     Err(error) if error.is_not_served() => continue,
                     reading => reading?,
                 };
-                debug!(narrowing = ?part.narrowing, verdict = ?reading.verdict, records = reading.distinct_records, "part read");
+                let (direction, channels, queues) = (part.direction, &part.channels, &part.queues);
+                debug!(?direction, ?channels, ?queues, verdict = ?reading.verdict, records = reading.distinct_records, "part read");
                 extend(&mut union, reading.records);
                 if reading.verdict != Verdict::Drained {
-                    let mut further = DIMENSIONS.iter().map(|by| by(&part.narrowing, filters, &union));
+                    let mut further = DIMENSIONS.iter().map(|by| by(&part, &union));
                     parts.extend(further.find(|parts| !parts.is_empty()).unwrap_or_default());
                 }
             }
@@ -120,40 +121,40 @@ fn bytes(union: &Union) -> usize {
     union.values().map(|record| record.sent.text().len()).sum()
 }
 
-fn by_direction(part: &Narrowing, filters: &Filters, _: &Union) -> Vec<Narrowing> {
-    if part.direction.is_some() || !matches!(filters.direction, None | Some(Direction::Both)) {
+fn by_direction(part: &Filters, _: &Union) -> Vec<Filters> {
+    if !matches!(part.direction, None | Some(Direction::Both)) {
         return Vec::new();
     }
-    let narrowed = |direction| Narrowing {
+    let narrowed = |direction| Filters {
         direction: Some(direction),
         ..part.clone()
     };
     [Direction::Inbound, Direction::Outbound].map(narrowed).into()
 }
 
-fn by_channel(part: &Narrowing, filters: &Filters, seen: &Union) -> Vec<Narrowing> {
-    if part.channel.is_some() {
+fn by_channel(part: &Filters, seen: &Union) -> Vec<Filters> {
+    if matches!(part.channels.as_deref(), Some([_])) {
         return Vec::new();
     }
     let seen = || channels(seen.values().filter_map(|record| record.channel_and_queues().0));
-    let narrowed = |channel| Narrowing {
-        channel: Some(channel),
+    let narrowed = |channel| Filters {
+        channels: Some(vec![channel]),
         ..part.clone()
     };
-    let channels = once_each(filters.channels.clone().unwrap_or_else(seen));
+    let channels = once_each(part.channels.clone().unwrap_or_else(seen));
     channels.map(narrowed).collect()
 }
 
-fn by_queue(part: &Narrowing, filters: &Filters, seen: &Union) -> Vec<Narrowing> {
-    if part.queue.is_some() {
+fn by_queue(part: &Filters, seen: &Union) -> Vec<Filters> {
+    if matches!(part.queues.as_deref(), Some([_])) {
         return Vec::new();
     }
     let seen = || seen.values().flat_map(|record| record.channel_and_queues().1);
-    let narrowed = |queue| Narrowing {
-        queue: Some(queue),
+    let narrowed = |queue| Filters {
+        queues: Some(vec![queue]),
         ..part.clone()
     };
-    let queues = once_each(filters.queues.clone().unwrap_or_else(|| seen().collect()));
+    let queues = once_each(part.queues.clone().unwrap_or_else(|| seen().collect()));
     queues.map(narrowed).collect()
 }
 

@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::debug;
 
-use crate::extract::{ApiError, Narrowing, PAGE_SIZE};
+use crate::extract::{ApiError, PAGE_SIZE};
 use crate::telemetry::chain;
 use crate::time::Window;
 use crate::transform::RawRecord;
@@ -139,7 +139,7 @@ impl<P: Pages> WindowReader<'_, P> {
         let is_long = slice.window.end - slice.window.start > TELLING_WINDOW;
         let is_telling = !is_long && pass.places.outside == 0;
         let is_known = self.known.profile.range == Some(Range::Kept);
-        if is_known || is_telling || pass.shown() == 0 || slice.narrowing != Narrowing::NONE {
+        if is_known || is_telling || pass.shown() == 0 || slice.filters.is_some() {
             return Ok(drained);
         }
         let Window { start, end } = slice.window;

@@ -48,20 +48,17 @@ struct MemoryApi {
 impl Pages for MemoryApi {
     async fn page(&self, ask: &PageRequest<'_>) -> Result<RawPage, ApiError> {
         let stamp = |at: DateTime<Utc>| at.format("%Y-%m-%d %H:%M:%S").to_string();
-        let narrowing = ask.narrowing;
         let mut body = json!({
             "startDate": stamp(ask.window.start), "endDate": stamp(ask.window.end), "timeZoneOffset": 0,
         });
-        for (key, value) in [
-            (
-                "channels",
-                narrowing.channel.as_ref().map(|channel| json!([channel])),
-            ),
-            ("queues", narrowing.queue.as_ref().map(|queue| json!([queue]))),
-            ("direction", narrowing.direction.map(|direction| json!(direction))),
-        ] {
-            if let Some(value) = value {
-                body[key] = value;
+        if let Some(filters) = ask.filters {
+            for (key, list) in [("channels", &filters.channels), ("queues", &filters.queues)] {
+                if let Some(list) = list {
+                    body[key] = json!(list);
+                }
+            }
+            if let Some(direction) = filters.direction {
+                body["direction"] = json!(direction);
             }
         }
         let query = format!("offset={}&limit={}", ask.offset, ask.limit);
