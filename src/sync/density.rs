@@ -5,11 +5,8 @@ use chrono::{DateTime, Datelike, DurationRound, TimeDelta, Timelike, Utc, Weekda
 
 use crate::time::Window;
 
-/// Initial relative variance between a rate and its prior.
-const FIRST_UNLIKENESS: f64 = 0.25;
-
-const FIRST_HOURS: f64 = 2.0;
-const UNLIKENESS_HOURS: f64 = 20.0;
+/// A prior counts for no more records than these, however much supports it.
+const PRIOR_RECORDS: f64 = 5.0;
 
 /// Limit of the weight, so that old observations fade.
 const REMEMBERED_HOURS: f64 = 4.0;
@@ -71,36 +68,11 @@ struct Rate {
     behind: f64,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Unlikeness {
-    variance: f64,
-    hours: f64,
-}
-
-impl Default for Unlikeness {
-    fn default() -> Self {
+impl Rate {
+    fn as_prior(self) -> Self {
         Self {
-            variance: FIRST_UNLIKENESS,
-            hours: FIRST_HOURS,
-        }
-    }
-}
-
-impl Unlikeness {
-    fn weaken(self, rate: Rate) -> Rate {
-        Rate {
-            behind: rate.behind.min(1.0 / self.variance),
-            ..rate
-        }
-    }
-
-    fn learn(&mut self, prior: Rate, records: f64, hours: f64) {
-        let expected = prior.an_hour * hours;
-        if expected >= TELLING_RECORDS {
-            let off = records - expected;
-            let variance = ((off * off - expected) / (expected * expected)).clamp(0.001, 1.0);
-            self.hours = (self.hours + 1.0).min(UNLIKENESS_HOURS);
-            self.variance += (variance - self.variance) / self.hours;
+            behind: self.behind.min(PRIOR_RECORDS),
+            ..self
         }
     }
 }
@@ -138,8 +110,6 @@ pub(super) struct Density {
     hours: [[Evidence; 24]; 7],
     kinds: [[Evidence; 24]; 3],
     all: Evidence,
-    of_kinds: Unlikeness,
-    of_hours: Unlikeness,
     surge: Surge,
 }
 
@@ -183,13 +153,8 @@ impl Density {
         let place = DayPlace::of(piece.start);
         let own = &mut self.hours[place.day][place.hour];
         let like = &mut self.kinds[place.kind_of_day][place.hour];
-        let all = self.all.after(Rate::default());
         if like.hours < LITTLE_SEEN {
-            self.of_kinds.learn(all, records, looked);
-            self.surge.learn(all, records, looked);
-        } else if own.hours < LITTLE_SEEN {
-            self.of_hours
-                .learn(like.after(self.of_kinds.weaken(all)), records, looked);
+            self.surge.learn(self.all.after(Rate::default()), records, looked);
         }
         own.add(records, looked, REMEMBERED_HOURS);
         like.add(records, looked, REMEMBERED_HOURS_OF_KIND);
@@ -209,8 +174,8 @@ impl Density {
     fn of_hour(&self, piece: Window) -> Expectation {
         let place = DayPlace::of(piece.start);
         let like = self.kinds[place.kind_of_day][place.hour];
-        let all = self.of_kinds.weaken(self.all.after(Rate::default()));
-        let rate = self.hours[place.day][place.hour].after(self.of_hours.weaken(like.after(all)));
+        let all = self.all.after(Rate::default()).as_prior();
+        let rate = self.hours[place.day][place.hour].after(like.after(all).as_prior());
         let records = rate.an_hour * hours(piece);
         let surge = (self.surge.0 - 1.0) * records.max(LEAST_AN_HOUR * hours(piece));
         let is_unseen = like.hours <= 0.0;

@@ -13,13 +13,8 @@ const PART_FILL: f64 = 0.75;
 
 const MOST_PARTS: usize = 500;
 
-const FIRST_ERROR: f64 = 0.15;
-
-const MOST_ERROR: f64 = 0.2;
-
-/// Weight of the initial error, and its limit, in full windows.
-const FIRST_WINDOWS: f64 = 3.0;
-const ERROR_WINDOWS: f64 = 20.0;
+/// Relative error of an estimate beside its own uncertainty.
+const USUAL_ERROR: f64 = 0.15;
 
 /// The API may count its seven days as dates.
 const MOST_DATES: i64 = 7;
@@ -52,22 +47,14 @@ impl Limits {
 pub(in crate::sync) struct Model {
     pub(in crate::sync) density: Density,
     pub(in crate::sync) limits: Limits,
-    pub(super) error: f64,
-    error_windows: f64,
 }
 
 impl Model {
     pub(in crate::sync) fn new(density: Density, limits: Limits) -> Self {
-        Self {
-            density,
-            limits,
-            error: FIRST_ERROR * FIRST_ERROR,
-            error_windows: FIRST_WINDOWS,
-        }
+        Self { density, limits }
     }
 
     pub(in crate::sync) fn drained(&mut self, window: Window, starts: &[DateTime<Utc>]) {
-        self.learn_error(window, starts.len() as u64);
         self.density.observe(window, starts, starts.len() as u64);
     }
 
@@ -78,20 +65,6 @@ impl Model {
     )]
     pub(super) fn parts_of(&self, total: u64) -> usize {
         ((count(total) / (count(self.limits.reach) * PART_FILL)).ceil() as usize).min(MOST_PARTS)
-    }
-
-    fn learn_error(&mut self, window: Window, records: u64) {
-        let expected = self.density.expected(window);
-        if self.density.is_unknown() || expected.records < 1.0 || expected.surge > 0.0 {
-            return;
-        }
-        let off = count(records) - expected.records;
-        let unexplained = (off * off - expected.variance - expected.records).max(0.0);
-        // A burst says little about the next.
-        let error = (unexplained / (expected.records * expected.records)).min(MOST_ERROR);
-        let weight = (expected.records / count(self.limits.reach)).min(1.0);
-        self.error_windows = (self.error_windows + weight).min(ERROR_WINDOWS);
-        self.error += weight * (error - self.error) / self.error_windows;
     }
 
     pub(super) fn cut(&self, stretch: Stretch) -> Window {
@@ -130,7 +103,7 @@ impl Model {
         } else {
             MARGIN_WITHOUT_TOTALS
         };
-        let by_error = self.error * expected.records * expected.records;
+        let by_error = (USUAL_ERROR * expected.records).powi(2);
         let deviation = (expected.variance + expected.records + by_error).sqrt();
         let surge = if limits.totals { 0.0 } else { expected.surge };
         expected.records + surge + margin * deviation <= count(limits.reach)
