@@ -77,6 +77,8 @@ async fn a_sync_that_watches_leaves_nothing_asked_for_when_it_is_stopped() {
     let setup = Setup::live().await;
     let environment = setup.environment_on(&database).await;
     assert_eq!(Program::run(&["sync"], &environment).await.code(), 0);
+    // So that there is something new.
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     let lasts = std::time::Duration::from_secs(60);
     let lease = leases::acquire(&database.pool, "acct-sim", "other", lasts).await;
     assert!(lease.unwrap().is_some());
