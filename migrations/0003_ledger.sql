@@ -273,6 +273,7 @@ create table smartassist_sync.runs (
 create index runs_by_account_poll_ended on smartassist_sync.runs (account_id, id desc) where kind in ('poll', 'sync') and status in ('succeeded', 'failed');
 create index runs_by_account_polled on smartassist_sync.runs (account_id, finished_at desc) where status = 'succeeded' and kind in ('poll', 'sync');
 create index runs_by_account_running on smartassist_sync.runs (account_id) where status = 'running';
+create index runs_by_account_replayed on smartassist_sync.runs (account_id, id desc) where kind = 'replay';
 create index runs_by_account_started_at on smartassist_sync.runs (account_id, started_at desc);
 create index runs_by_request on smartassist_sync.runs (request_id, id desc) where request_id is not null;
 

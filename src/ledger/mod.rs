@@ -87,7 +87,7 @@ impl LoadError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Database(error) | Self::Refused { error, .. } => DatabaseErrorKind::of(error).name(),
-            Self::LeaseLost => problems::LEASE_LOST,
+            Self::LeaseLost => "lease_lost",
             Self::TakenOver => "taken_over",
             Self::StoredSince => "stored_since",
             Self::ErasureKey => "erasure_key",

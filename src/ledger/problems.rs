@@ -32,7 +32,6 @@ pub enum Failure {
 
 const API_REFUSED: &str = "api_refused";
 pub const OTHER_FILTERS: &str = "other_filters";
-pub const LEASE_LOST: &str = "lease_lost";
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StoredProblem")]

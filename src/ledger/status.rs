@@ -41,6 +41,8 @@ pub struct AccountStatus {
     /// The last poll or sync that succeeded or failed.
     #[sqlx(json(nullable))]
     pub newest_poll: Option<RunStatus>,
+    #[sqlx(json(nullable))]
+    pub newest_replay: Option<RunStatus>,
     /// Open ones, and the newest of each refresh policy if it ended short.
     #[sqlx(json)]
     pub requests: Vec<RequestStatus>,

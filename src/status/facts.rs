@@ -69,7 +69,7 @@ fn made_anew(to: DateTime<Utc>) -> Fact {
 }
 
 fn replay(status: &AccountStatus) -> Option<Fact> {
-    let run = status.runs.iter().find(|run| run.kind == "replay")?;
+    let run = status.newest_replay.as_ref()?;
     let is_unfinished = run.is_running() || run.status == Outcome::Interrupted.as_str();
     is_unfinished.then(|| fact("replay", began(run)))
 }

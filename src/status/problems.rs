@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::ledger::gaps;
 use crate::ledger::problems::{Problem, ProblemCode, Severity};
+use crate::ledger::runs::Outcome;
 use crate::ledger::status::{AccountStatus, RequestStatus, RunStatus};
 use crate::telemetry::{grouped, plural, second, span};
 use crate::time::NORMAL_SKEW;
@@ -259,16 +260,20 @@ fn rejected(account: &AccountStatus) -> Option<Problem> {
 }
 
 fn replay(account: &AccountStatus, tolerance: Tolerance) -> Option<Problem> {
-    let replay = account.runs.iter().find(|run| run.kind == "replay")?;
-    let has_stalled = replay.is_running() && replay.quiet_seconds >= tolerance.stall.num_seconds();
-    let since = span(replay.quiet_seconds);
-    has_stalled.then(|| {
-        Problem::warning(
-            "replay_unfinished",
-            format!("a replay has made no progress for {since}: rows that it did not reach follow the rules of before"),
-            "run `replay` again: what is done is not written again",
-        )
-    })
+    let replay = account.newest_replay.as_ref()?;
+    let is_quiet = replay.quiet_seconds >= tolerance.stall.num_seconds();
+    let how = if replay.status == Outcome::Interrupted.as_str() {
+        "was stopped".to_owned()
+    } else if replay.is_running() && is_quiet {
+        format!("has made no progress for {}", span(replay.quiet_seconds))
+    } else {
+        return None;
+    };
+    Some(Problem::warning(
+        "replay_unfinished",
+        format!("a replay {how}: rows after that point still follow the former rules"),
+        "run `replay` again: it does not rewrite rows that are already right",
+    ))
 }
 
 #[cfg(test)]

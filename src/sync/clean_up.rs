@@ -72,6 +72,10 @@ impl AccountContext {
             Ok(some)
         };
         let interactions = self.in_batches(stop, delete).await?;
+        if interactions > 0 {
+            let forgetting = || facts::forget_unseen(pool, account_id, kept_from);
+            conflict::retry(account, forgetting).await?;
+        }
         let delete_rejected = || interactions::delete_old_rejected(pool, account_id, kept_from);
         let rejected_records = self.in_batches(stop, delete_rejected).await?;
         if interactions + rejected_records > 0 {
@@ -84,14 +88,10 @@ impl AccountContext {
                 "what has become too old is deleted"
             );
         }
-        if interactions > 0 {
-            let forgetting = || facts::forget_unseen(pool, account_id, kept_from);
-            conflict::retry(account, forgetting).await?;
-        }
         Ok(())
     }
 
-    /// Until nothing is left; gives how much there was.
+    /// Until nothing is left, or `stop`; the sum of what each did.
     async fn in_batches<F>(
         &self,
         stop: &CancellationToken,

@@ -14,7 +14,7 @@ use crate::ledger::{Counters, LoadError, Status, requests};
 use crate::telemetry::instant;
 use crate::time::Window;
 use crate::transform::{ContentHash, Ids, Interaction};
-use crate::warehouse::compare;
+use crate::warehouse::compare::{self, Basis};
 use crate::warehouse::left_out;
 
 use super::engine::{Fetch, Fetched, WindowReport, WindowRows, WindowSource, Writer, is_a_second};
@@ -165,7 +165,9 @@ impl Comparing<'_> {
             return Err(not_compared(day, failure));
         }
         let fits = |total: &u64| match self.known.profile.basis {
-            Some(basis) => stored[basis as usize] == *total,
+            Some(Basis::Start) => stored[0] == *total,
+            Some(Basis::End) => stored[1] == *total,
+            Some(Basis::Overlap) => stored[2] == *total,
             None => stored == [*total; 3],
         };
         Ok(total.filter(fits).map(|total| DayComparison {

@@ -169,7 +169,7 @@ impl RunReport {
         self.problem = Some(why);
     }
 
-    /// Whoever has the account now tries again what has failed.
+    /// The next holder tries again what has failed, so that this is no failure.
     pub(super) fn hand_over(&mut self) {
         self.cut_short(Problem::warning("interrupted", HANDED_OVER, ""));
     }
@@ -193,7 +193,7 @@ impl RunReport {
     pub(super) fn and(self, other: Self) -> Self {
         let mut counters = self.counters;
         counters += other.counters;
-        let (worse, better) = if other.badness() > self.badness() {
+        let (worse, better) = if other.rank() > self.rank() {
             (other, self)
         } else {
             (self, other)
@@ -207,14 +207,14 @@ impl RunReport {
 
     /// What the ledger says of its request, if that is worse.
     pub(super) fn or_worse(self, told: Self) -> Self {
-        if told.badness() > self.badness() {
+        if told.rank() > self.rank() {
             told.said()
         } else {
             self
         }
     }
 
-    fn badness(&self) -> (Outcome, Option<Failure>) {
+    fn rank(&self) -> (Outcome, Option<Failure>) {
         (self.outcome, self.failure())
     }
 

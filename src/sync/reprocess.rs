@@ -62,8 +62,8 @@ impl AccountContext {
     ) -> Result<(), LoadError> {
         // Another key would hide erased customers.
         left_out::check_key(&self.pool, self.policy.key.as_ref()).await?;
-        let former = replayed.borrow().run_id;
-        let begin = || replay::open(&self.pool, self.account_id(), former, self.clock.now());
+        let earlier = *replayed.borrow();
+        let begin = || replay::open(&self.pool, self.account_id(), earlier.run_id, self.clock.now());
         let Some(run_id) = conflict::retry(self.name(), begin).await? else {
             return Ok(());
         };
@@ -71,10 +71,10 @@ impl AccountContext {
         let worked = self.replay_from(run_id, replayed, stop).await;
         let all = *replayed.borrow();
         let counters = Counters {
-            records: all.records,
-            updated: all.updated,
-            unchanged: all.unchanged,
-            rejected: all.rejected,
+            records: all.records - earlier.records,
+            updated: all.updated - earlier.updated,
+            unchanged: all.unchanged - earlier.unchanged,
+            rejected: all.rejected - earlier.rejected,
             ..Counters::default()
         };
         let outcome = *worked.as_ref().unwrap_or(&Outcome::Interrupted);

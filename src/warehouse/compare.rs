@@ -36,7 +36,7 @@ pub async fn loaded(pool: &Pool, account_id: &str) -> Result<[Option<DateTime<Ut
     Ok([edges.try_get(0)?, edges.try_get(1)?])
 }
 
-/// In the order of [`Basis`], without missing ones.
+/// By start, by end, by overlap, without missing ones.
 pub async fn counts(pool: &Pool, account_id: &str, window: Window) -> Result<[u64; 3], LoadError> {
     let (start, end, overlap): (i64, i64, i64) = sqlx::query_as(include_str!("counts_by_basis.sql"))
         .bind(account_id)

@@ -171,7 +171,7 @@ pub async fn extent(pool: &Pool, account_id: &str) -> Result<(u64, u64), LoadErr
     Ok((from_bigint(with), from_bigint(without)))
 }
 
-/// Gives the new run; `None`: never loaded. `former`: the run of an earlier attempt.
+/// Returns the new run, or `None` for an account that was never loaded. `former`: the run of an earlier attempt.
 ///
 /// # Errors
 /// Another replay has begun since.

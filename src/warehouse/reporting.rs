@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use chrono::DateTime;
 use serde_json::{Value, json};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgExecutor};
 use tracing::{info, warn};
 
 use crate::config::{AccountConfig, Reporting};
@@ -17,21 +17,25 @@ pub async fn apply(pool: &Pool, account: &AccountConfig, may_change: bool) -> Re
     let name = &account.name;
     match differing(pool, account).await? {
         // Without the account's lock, which an erasure may hold for long.
-        Some(differing) if differing.is_empty() => {}
-        Some(differing) if !may_change => warn!(
+        Some(changed) if changed.is_empty() => {}
+        Some(changed) if !may_change => warn!(
             account = name,
-            differing = differing.join(", "),
-            remedy = "give this command the settings that `run` and `sync` have, which alone change them",
+            differing = changed.join(", "),
+            remedy = "use the same `reporting.*` settings as `run` and `sync`: only these two change them",
             "settings of reports differ from those in use, which stay"
         ),
-        differing => {
+        changed => {
             // Writers may use the old time zone.
             let change = async |transaction: &mut PgConnection| {
                 conflict::lock_for_writing(transaction, &account.account_id).await?;
-                store(transaction, account).await
+                // Another process may have stored its own meanwhile.
+                if may_change || differing(&mut *transaction, account).await?.is_none() {
+                    store(transaction, account).await?;
+                }
+                Ok(())
             };
             conflict::retry(name, || pool.transact(change)).await?;
-            if let Some(changed) = differing {
+            if let Some(changed) = changed {
                 let changed = changed.join(", ");
                 info!(account = name, changed, "settings of reports were changed");
             }
@@ -41,11 +45,14 @@ pub async fn apply(pool: &Pool, account: &AccountConfig, may_change: bool) -> Re
 }
 
 /// `None` if none are stored.
-async fn differing(pool: &Pool, account: &AccountConfig) -> Result<Option<Vec<String>>, LoadError> {
+async fn differing(
+    executor: impl PgExecutor<'_>,
+    account: &AccountConfig,
+) -> Result<Option<Vec<String>>, LoadError> {
     Ok(sqlx::query_scalar(include_str!("reporting_differs.sql"))
         .bind(&account.account_id)
         .bind(to_json(&account.reporting))
-        .fetch_optional(pool)
+        .fetch_optional(executor)
         .await?)
 }
 

@@ -79,8 +79,12 @@ async fn status_tells_a_replay_that_goes_on_from_one_that_was_killed() {
     let stopped =
         "update smartassist_sync.runs set status = 'interrupted', finished_at = now() where kind = 'replay'";
     database.execute(stopped).await;
+    let polls = "insert into smartassist_sync.runs (account_id, kind, status, started_at, finished_at) \
+                 select account_id, 'poll', 'succeeded', now(), now() from smartassist_sync.accounts, generate_series(1, 20)";
+    database.execute(polls).await;
     let stopped = status().await;
     assert!(stopped.contains("interrupted, began "), "{stopped}");
+    assert!(stopped.contains("! a replay was stopped"), "{stopped}");
 }
 
 #[tokio::test]

@@ -256,6 +256,8 @@ async fn a_replay_goes_on_in_the_same_process() {
         (done.outcome, done.records, done.updated, done.unchanged),
         (Some(Outcome::Succeeded), COUNT as u64, COUNT as u64, 0)
     );
+    let of_runs = "select sum(records)::bigint from smartassist_sync.runs where kind = 'replay'";
+    assert_eq!(database.number(of_runs).await, i64::try_from(COUNT).unwrap());
 }
 
 #[tokio::test]

@@ -41,6 +41,7 @@ select
     lease.holder as lease_holder,
     coalesce(newest.runs, '[]') as runs,
     polled.ended as newest_poll,
+    replayed.newest as newest_replay,
     coalesce(asked.told, '[]') as requests,
     coalesce(
         (
@@ -125,6 +126,18 @@ left join lateral (
     order by run.id desc
     limit 1
 ) as polled on true
+left join lateral (
+    select to_jsonb(run) as newest
+    from (
+        select
+            runs.*,
+            extract(epoch from clock_timestamp() - coalesce(progress_at, started_at))::bigint as quiet_seconds
+        from smartassist_sync.runs
+        where runs.account_id = account.account_id and runs.kind = 'replay'
+        order by runs.id desc
+        limit 1
+    ) as run
+) as replayed on true
 -- Open ones, and the newest of each policy if it ended short; a policy that is no longer configured is
 -- forgotten after a day.
 cross join lateral (

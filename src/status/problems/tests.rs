@@ -58,6 +58,7 @@ fn account(runs: Vec<RunStatus>) -> AccountStatus {
         lease_holder: None,
         runs,
         newest_poll: None,
+        newest_replay: None,
         requests: Vec::new(),
         standing_problems: Vec::new(),
     }
