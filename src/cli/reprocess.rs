@@ -301,11 +301,11 @@ mod tests {
         expected["outcome"] = "interrupted".into();
         assert_eq!(printed(replayed), expected);
         let report = RetryReport {
-            rejected: [("not JSON".to_owned(), 2)].into(),
+            rejected: [("not an object".to_owned(), 2)].into(),
             ..RetryReport::default()
         };
         let expected = json!({
-            "account": "main", "tried": 0, "stored": 0, "were_stored": 0, "left_out": 0, "rejected": {"not JSON": 2},
+            "account": "main", "tried": 0, "stored": 0, "were_stored": 0, "left_out": 0, "rejected": {"not an object": 2},
         });
         assert_eq!(printed(report), expected);
         assert_eq!(

@@ -122,7 +122,7 @@ fn options(
     url::check_variables(|name| std::env::var(name).ok()).map_err(refused)?;
     let (url, ignored) = url::parse(url.expose_secret()).map_err(refused)?;
     for parameter in ignored {
-        let remedy = "leave it out; the settings of [database] hold";
+        let remedy = "leave it out";
         warn!(parameter, remedy, "a parameter of database.url has no effect");
     }
     // The parser's error may quote secrets.

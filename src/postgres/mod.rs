@@ -190,7 +190,7 @@ impl Database {
                 _ => Ok(()),
             }
         };
-        wait(config.database.wait, ask).await
+        wait(config.database.wait, ask, |_| true).await
     }
 
     /// A private server that we joined stops with its process.
@@ -288,30 +288,29 @@ async fn wait_for_connection(
         let attempt = PgConnection::connect_with(options);
         let until = deadline.min(Instant::now() + connect_timeout);
         let attempt = tokio::time::timeout_at(until, attempt).await;
-        match attempt.unwrap_or_else(|_| Err(pool::connect_timeout())) {
-            Err(error) if !connect::is_of_certificate(&error) && is_worth_waiting(&error) => Err(error),
-            done => Ok(done),
-        }
+        attempt.unwrap_or_else(|_| Err(pool::connect_timeout()))
     };
-    match wait(deadline - began, connect).await {
-        Ok(Ok(connection)) => {
+    let may_pass = |error: &sqlx::Error| !connect::is_of_certificate(error) && is_worth_waiting(error);
+    match wait(deadline - began, connect, may_pass).await {
+        Ok(connection) => {
             let closed = connection.close().await;
             closed.map_err(|error| unreachable(options, error))
         }
-        Ok(Err(error)) if connect::is_of_certificate(&error) => Err(OpenError::Certificate(error)),
-        Ok(Err(error)) => Err(unreachable(options, error)),
-        Err(source) => Err(OpenError::StillUnreachable {
+        Err(error) if connect::is_of_certificate(&error) => Err(OpenError::Certificate(error)),
+        Err(source) if may_pass(&source) => Err(OpenError::StillUnreachable {
             place: place(options),
             waited: began.elapsed().as_secs(),
             source,
         }),
+        Err(error) => Err(unreachable(options, error)),
     }
 }
 
-/// Repeats what fails; the last error after `limit`.
+/// Repeats what may pass; the last error after `limit`.
 async fn wait<T, E: std::error::Error + 'static>(
     limit: Duration,
     mut attempt: impl AsyncFnMut() -> Result<T, E>,
+    may_pass: impl Fn(&E) -> bool,
 ) -> Result<T, E> {
     let began = Instant::now();
     let mut logged_at: Option<Instant> = None;
@@ -319,7 +318,7 @@ async fn wait<T, E: std::error::Error + 'static>(
         let done = attempt().await;
         let waited_seconds = began.elapsed().as_secs();
         let error = match done {
-            Err(error) if began.elapsed() + RETRY_PAUSE < limit => error,
+            Err(error) if may_pass(&error) && began.elapsed() + RETRY_PAUSE < limit => error,
             Ok(_) if logged_at.is_some() => {
                 info!(waited_seconds, "the database is there, going on");
                 return done;

@@ -51,8 +51,9 @@ const IGNORED: [&str; 25] = [
     "tcp_user_timeout",
 ];
 
-const REFUSED_VARIABLES: [&str; 8] = [
+const REFUSED_VARIABLES: [&str; 9] = [
     "PGCHANNELBINDING",
+    "PGGSSENCMODE",
     "PGREQUIREAUTH",
     "PGREQUIREPEER",
     "PGSERVICE",
@@ -62,7 +63,8 @@ const REFUSED_VARIABLES: [&str; 8] = [
     "PGSSLMINPROTOCOLVERSION",
 ];
 
-const INSTEAD: &str = "leave it out; sslmode=verify-full protects the way to the server";
+const INSTEAD: &str = "leave it out (docs/operations.md lists what is supported; sslmode=verify-full protects the way to \
+                       the server)";
 
 /// Also gives the names of parameters without effect. Errors quote no value: it may be password text.
 pub(super) fn parse(url: &str) -> Result<(Url, Vec<String>), String> {
@@ -177,6 +179,7 @@ mod tests {
             check_variables(move |asked| (asked == name).then(|| "require".to_owned()))
         };
         assert!(asks("PGCHANNELBINDING").is_err());
+        assert!(asks("PGGSSENCMODE").is_err());
         assert!(asks("PGCONNECT_TIMEOUT").is_ok());
     }
 }

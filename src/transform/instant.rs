@@ -197,7 +197,9 @@ fn date(text: &str) -> Option<(NaiveDate, &str)> {
         let (date, rest) = NaiveDate::parse_and_remainder(text, format).ok()?;
         let is_end =
             |c: char| "Tt,".contains(c) || c.is_whitespace() || (*format == COMPACT && c.is_ascii_digit());
-        let is_date = has_year(&text[..text.len() - rest.len()]) && date.year() > 0;
+        let matched = &text[..text.len() - rest.len()];
+        let is_compact = *format != COMPACT || !matched.contains(char::is_whitespace);
+        let is_date = has_year(matched) && is_compact && date.year() > 0;
         (is_date && rest.chars().next().is_none_or(is_end)).then_some((date, rest))
     });
     let first = dates.next()?;

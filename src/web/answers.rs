@@ -40,6 +40,10 @@ pub(super) async fn overview(State(app): State<App>) -> Response {
 }
 
 pub(super) async fn account(State(app): State<App>, Path(name): Path<String>) -> Response {
+    let has_it = |watched: &Watched| watched.workers.iter().any(|worker| worker.name() == name);
+    if app.state.watched.get().is_some_and(|watched| !has_it(watched)) {
+        return not_found().await;
+    }
     match gather(&app, Some(&name), Some(MOST_DAYS)).await {
         Ok(board) => match board.accounts.iter().find(|account| account.status.name == name) {
             Some(account) => html(StatusCode::OK, page::account(&board, account)),

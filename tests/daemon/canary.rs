@@ -171,7 +171,7 @@ fn record(canaries: &mut Canaries, id: &str, start: DateTime<Utc>) -> Value {
     })
 }
 
-/// A good record, and one of each kind that is rejected; so many markers are in records that are stored.
+/// A good record, and one of each kind that is rejected. Returns the canaries, and how many of them are in stored records.
 fn sow(setup: &Setup) -> (Canaries, usize) {
     let mut canaries = Canaries(Vec::new(), BTreeSet::new());
     let start = real_now() - TimeDelta::hours(3);

@@ -38,6 +38,8 @@ async fn the_page_says_how_each_account_stands_and_what_to_do() {
         assert!(page.contains(&link), "no {link} in:\n{page}");
         assert_eq!(get(daemon.port, path).await.0, 200, "{path}");
     }
+    let of_others = "insert into smartassist_sync.accounts (account_id, name, start_from) values ('acct-other', 'nobody', now())";
+    database.execute(of_others).await;
     for path in ["/accounts/nobody", "/accounts/main/days/2026-01-05", "/other.js"] {
         let (status, page) = get(daemon.port, path).await;
         assert!(matches!(status, 400 | 404), "{path}: {status} {page}");

@@ -58,7 +58,7 @@ impl Engine {
             Ok(Found::Window(Err(error))) => self.fail(flight, WindowFailure::of_reading(&error)),
             Ok(Found::Failed(failure)) => self.fail(flight, failure),
             Ok(Found::Edge(Ok(edge))) => self.found_edge(flight, edge),
-            Ok(Found::Edge(Err((error, why)))) => self.searched_in_vain(flight, error, why),
+            Ok(Found::Edge(Err((error, why)))) => self.found_no_edge(flight, error, why),
             Ok(Found::History(still)) => self.note_history(flight, still),
             Ok(Found::Compared(report)) => {
                 let effect = if report.failure.is_some() {

@@ -118,7 +118,7 @@ impl Engine {
         });
     }
 
-    pub(super) fn searched_in_vain(&mut self, flight: Flight, error: ApiError, why: NoEdge) {
+    pub(super) fn found_no_edge(&mut self, flight: Flight, error: ApiError, why: NoEdge) {
         self.profile.length_is_doubtful = true;
         match why {
             NoEdge::AllIsRefused => self.fail(flight, WindowFailure::of_all(Problem::from(&error))),

@@ -185,6 +185,8 @@ fn what_is_ambiguous_impossible_or_unknown_is_not_read() {
         "1e9",
         "2025-01-01T10:00:00Z Z",
         "+4930555667788",
+        "2011 1225 1430",
+        "2025 09 30 12 04",
     ] {
         assert_eq!(read(text, 0), Err(NO_STAMP), "{text}");
     }

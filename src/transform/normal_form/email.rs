@@ -27,10 +27,14 @@ fn base(address: &str) -> Option<(&str, &str)> {
     Some((name.unwrap_or(local), domain))
 }
 
+const MAILTO: &str = "mailto:";
+
 /// Parameters of a `mailto:` may name other people.
 fn address_part(text: &str) -> &str {
+    let scheme = text.trim_start().get(..MAILTO.len());
+    let is_link = scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(MAILTO));
     match text.split_once('?') {
-        Some((address, _)) if address.contains('@') => address,
+        Some((address, _)) if is_link && address.contains('@') => address,
         _ => text,
     }
 }
@@ -50,9 +54,15 @@ fn scan(text: &str) -> BTreeSet<String> {
 }
 
 fn local_before(before: &[char]) -> String {
-    let before = before.strip_suffix(&['"']).unwrap_or(before);
-    let length = before.iter().rev().take_while(|c| is_local(**c)).count();
-    let local: String = before[before.len() - length..].iter().collect();
+    let quoted = before.strip_suffix(&['"']);
+    let name = quoted.unwrap_or(before);
+    let length = name.iter().rev().take_while(|c| is_local(**c)).count();
+    let (before, local) = name.split_at(name.len() - length);
+    // Of a quoted name with a blank, the last word may be somebody else.
+    if quoted.is_some() && (!before.ends_with(&['"']) || before.ends_with(&['\\', '"'])) {
+        return String::new();
+    }
+    let local: String = local.iter().collect();
     local.trim_start_matches(is_wrapping).to_owned()
 }
 
@@ -158,6 +168,7 @@ mod tests {
             "a@x.de b@y.de",
             "a@x.de|b@y.de",
             "a@x.de/b@y.de",
+            "a@x.de? or b@y.de",
         ] {
             assert_eq!(all(list), ["a@x.de", "b@y.de"], "{list}");
         }
@@ -195,6 +206,8 @@ mod tests {
             "((((@",
             "\"@\"",
             "<@>",
+            "\"a b\"@x.de",
+            "\"a\\\"b\"@x.de",
         ] {
             assert!(all(text).is_empty(), "{text}: {:?}", all(text));
         }

@@ -156,7 +156,8 @@ fn read(text: &str) -> Vec<PhoneMatch> {
 /// Of a number exported as a float.
 fn without_fraction(text: &str) -> &str {
     let are_digits = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit());
-    text.strip_suffix(".0").filter(are_digits).unwrap_or(text)
+    let whole = text.trim_end_matches('0').strip_suffix('.');
+    whole.filter(are_digits).unwrap_or(text)
 }
 
 struct Scanner {
