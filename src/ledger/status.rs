@@ -88,6 +88,10 @@ impl RunStatus {
     pub fn is_failed(&self) -> bool {
         self.status == "failed"
     }
+
+    pub fn is_interrupted(&self) -> bool {
+        self.status == "interrupted"
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -2,7 +2,6 @@ use chrono::{DateTime, Utc};
 
 use super::{AccountBoard, CurrentRun};
 use crate::extract::BudgetUse;
-use crate::ledger::runs::Outcome;
 use crate::ledger::status::{AccountStatus, RequestStatus, RunStatus};
 use crate::telemetry::{grouped, plural, second, span};
 
@@ -70,7 +69,7 @@ fn made_anew(to: DateTime<Utc>) -> Fact {
 
 fn replay(status: &AccountStatus) -> Option<Fact> {
     let run = status.newest_replay.as_ref()?;
-    let is_unfinished = run.is_running() || run.status == Outcome::Interrupted.as_str();
+    let is_unfinished = run.is_running() || run.is_interrupted();
     is_unfinished.then(|| fact("replay", began(run)))
 }
 
@@ -167,7 +166,7 @@ fn last_run(account: &AccountBoard) -> Vec<Fact> {
         return vec![fact("last run", "none yet")];
     };
     let words = format!("{} {}", run.name(), began(run));
-    let name = if run.status == Outcome::Failed.as_str() {
+    let name = if run.is_failed() {
         "last error"
     } else {
         "ended early"

@@ -134,10 +134,8 @@ pub async fn gather(
         .collect();
     let boards = accounts.into_iter().map(|account| {
         let details = details.remove(&account.account_id);
-        let known = known
-            .iter()
-            .find(|known| known.config.account_id == account.account_id);
-        AccountBoard::new(account, details, known, sync, (first_day, now))
+        let configured = configured(&account, known);
+        AccountBoard::new(account, details, configured, sync, (first_day, now))
     });
     Ok(Board {
         at: now,
@@ -147,11 +145,18 @@ pub async fn gather(
     })
 }
 
+fn configured<'a, 'b>(
+    account: &AccountStatus,
+    known: &'a [ConfiguredAccount<'b>],
+) -> Option<&'a ConfiguredAccount<'b>> {
+    known
+        .iter()
+        .find(|known| known.config.account_id == account.account_id)
+}
+
 /// Without configured accounts, all are shown. The configured name wins: the ledger's may be old.
 fn is_shown(account: &mut AccountStatus, known: &[ConfiguredAccount<'_>]) -> bool {
-    let configured = known
-        .iter()
-        .find(|known| known.config.account_id == account.account_id);
+    let configured = configured(account, known);
     if let Some(configured) = configured {
         account.name.clone_from(&configured.config.name);
     }

@@ -5,7 +5,6 @@ use serde::Serialize;
 
 use crate::ledger::gaps;
 use crate::ledger::problems::{Problem, ProblemCode, Severity};
-use crate::ledger::runs::Outcome;
 use crate::ledger::status::{AccountStatus, RequestStatus, RunStatus};
 use crate::telemetry::{grouped, plural, second, span};
 use crate::time::NORMAL_SKEW;
@@ -262,7 +261,7 @@ fn rejected(account: &AccountStatus) -> Option<Problem> {
 fn replay(account: &AccountStatus, tolerance: Tolerance) -> Option<Problem> {
     let replay = account.newest_replay.as_ref()?;
     let is_quiet = replay.quiet_seconds >= tolerance.stall.num_seconds();
-    let how = if replay.status == Outcome::Interrupted.as_str() {
+    let how = if replay.is_interrupted() {
         "was stopped".to_owned()
     } else if replay.is_running() && is_quiet {
         format!("has made no progress for {}", span(replay.quiet_seconds))

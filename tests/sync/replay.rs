@@ -213,24 +213,25 @@ async fn merged_rejected_records_stay_open_if_one_of_them_was() {
     assert_eq!(database.text(left).await, "1 1 3");
 }
 
-/// Stops it once its first portion is written.
-async fn stop_half_way(worker: &AccountContext, replayed: &watch::Sender<Replayed>) {
+/// A replay of old rows that was stopped once its first portion was written.
+async fn stopped_half_way() -> (Setup, TestDatabase, AccountContext, watch::Sender<Replayed>) {
+    let (setup, database) = loaded().await;
+    make_old(&database).await;
+    let worker = worker_of(&setup, &database, Policy::default());
+    let replayed = watch::Sender::default();
     let (mut progress, stop) = (replayed.subscribe(), CancellationToken::new());
     let stop_it = async {
         progress.wait_for(|all: &Replayed| all.records > 0).await.unwrap();
         stop.cancel();
     };
-    let (done, ()) = tokio::join!(worker.replay(replayed, &stop), stop_it);
+    let (done, ()) = tokio::join!(worker.replay(&replayed, &stop), stop_it);
     done.unwrap();
+    (setup, database, worker, replayed)
 }
 
 #[tokio::test]
 async fn a_stopped_replay_begins_anew_and_writes_the_rest() {
-    let (setup, database) = loaded().await;
-    make_old(&database).await;
-    let worker = worker_of(&setup, &database, Policy::default());
-    let replayed = watch::Sender::default();
-    stop_half_way(&worker, &replayed).await;
+    let (setup, database, _, replayed) = stopped_half_way().await;
     let stopped = *replayed.borrow();
     assert_eq!(
         (stopped.outcome, stopped.records),
@@ -245,11 +246,7 @@ async fn a_stopped_replay_begins_anew_and_writes_the_rest() {
 
 #[tokio::test]
 async fn a_replay_goes_on_in_the_same_process() {
-    let (setup, database) = loaded().await;
-    make_old(&database).await;
-    let worker = worker_of(&setup, &database, Policy::default());
-    let replayed = watch::Sender::default();
-    stop_half_way(&worker, &replayed).await;
+    let (_setup, database, worker, replayed) = stopped_half_way().await;
     worker.replay(&replayed, &CancellationToken::new()).await.unwrap();
     let done = *replayed.borrow();
     assert_eq!(
