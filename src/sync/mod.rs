@@ -15,6 +15,9 @@ mod reprocess;
 mod serve;
 mod time_zone;
 
+use tokio::task::{JoinError, spawn_blocking};
+use tracing::Span;
+
 pub use account::{AccountContext, Headway, Health, kept_from, stalled_after};
 pub use clean_up::rebuild_facts;
 pub use command::{WishError, ask, catch_up, compared, fulfil, loaded, pass, see_through};
@@ -26,3 +29,14 @@ pub use report::RunReport;
 pub use reprocess::{Replayed, Retry, RetryReport};
 pub use serve::serve;
 pub use time_zone::{TimeZoneVerdict, Witness};
+
+/// What takes a processor for long, beside the tasks that wait for API and database.
+async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let span = Span::current();
+    joined(spawn_blocking(move || span.in_scope(work)).await)
+}
+
+/// A panic in a task ends who waits for it: the next attempt starts from the ledger.
+fn joined<T>(task: Result<T, JoinError>) -> T {
+    task.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))
+}

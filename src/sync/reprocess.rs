@@ -22,6 +22,7 @@ use crate::warehouse::replay::{self, Portion, Raw, Rebuilt, Rewritten};
 use crate::warehouse::{facts, left_out};
 
 use super::account::AccountContext;
+use super::{compute, joined};
 
 /// Each takes a processor; a third would only take memory.
 const REBUILT_AT_ONCE: usize = 2;
@@ -137,14 +138,12 @@ impl AccountContext {
     async fn read_portion(&self, after: Uuid) -> Result<Vec<Raw>, LoadError> {
         let (pool, account_id) = (self.pool.clone(), self.account_id().to_owned());
         let read = tokio::spawn(async move { replay::next(&pool, &account_id, after).await }).await;
-        read.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))
+        joined(read)
     }
 
     async fn rebuild_portion(&self, last: Uuid, raw: Vec<Raw>) -> Result<Portion, LoadError> {
         let (account_id, policy) = (self.account_id().to_owned(), Arc::clone(&self.policy));
-        let rebuilt = tokio::task::spawn_blocking(move || rebuild(last, raw, &account_id, &policy)).await;
-        // Only a panic gets here: the run fails, rows stay.
-        Ok(rebuilt.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic())))
+        Ok(compute(move || rebuild(last, raw, &account_id, &policy)).await)
     }
 
     async fn rule_rejections(&self) -> Result<(), LoadError> {

@@ -62,7 +62,7 @@ async fn the_watermark_waits_at_the_hole_while_the_newest_is_there() {
     let setup = week_down(&database).await;
     let stop = CancellationToken::new();
     let told = stop.clone();
-    setup.simulator.world().before_request(18, move |_| told.cancel());
+    setup.simulator.world().before_request(28, move |_| told.cancel());
     let report = setup.worker(&database.pool).run(&Job::Poll, &stop).await;
     assert_eq!(report.outcome, Outcome::Interrupted);
     assert_eq!(report.watermark, Some(instant("2026-01-15T11:58:00Z")));

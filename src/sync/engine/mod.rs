@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, Semaphore};
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
@@ -30,6 +30,7 @@ use crate::ledger::runs::Kind;
 use crate::time::{Pulse, Window};
 
 use super::account::{AccountContext, HeldLease};
+use super::joined;
 use super::plan::Model;
 use super::read::{ApiProfile, Knowledge};
 use super::report::RunReport;
@@ -254,9 +255,4 @@ fn every(period: Duration) -> Interval {
     let mut ticks = tokio::time::interval_at(Instant::now() + period, period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
-}
-
-/// A panic in a task ends the engine; the next one starts from the ledger.
-fn joined<T>(task: Result<T, JoinError>) -> T {
-    task.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))
 }

@@ -19,6 +19,7 @@ use crate::transform::{Interaction, Origin, RawRecord, RecordText, Rejected, tra
 
 use super::super::account::AccountContext;
 use super::super::compare::Comparing;
+use super::super::compute;
 use super::super::plan::Model;
 use super::super::read::{ApiPages, Knowledge, Reading, Slice, origin, read_window};
 use super::super::report::WindowFailure;
@@ -122,13 +123,14 @@ impl WindowSource {
             expected: fetch.planned.expected,
             ..Slice::of(fetch.planned.window, self.priority)
         };
-        let account = self.account.api.account();
-        let mut reading = read_window(&pages, known, &account.filters, &slice).await?;
+        let filters = &self.account.api.account().filters;
+        let mut reading = read_window(&pages, known, filters, &slice).await?;
         let room = Arc::clone(&self.room_for_rows).acquire_owned().await.ok();
         failpoint::reach("window.read");
         let records = std::mem::take(&mut reading.records);
-        let policy = &self.account.policy;
-        let rows = WindowRows::of(records, &reading.strays, origin(account), policy);
+        let strays = std::mem::take(&mut reading.strays);
+        let (api, policy) = (Arc::clone(&self.account.api), Arc::clone(&self.account.policy));
+        let rows = compute(move || WindowRows::of(records, &strays, origin(api.account()), &policy)).await;
         let profile = serde_json::to_value(&known.profile).unwrap_or_default();
         Ok(Fetched {
             reading,
