@@ -1,6 +1,6 @@
 //! Asks within the budget, and again after failures.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -37,6 +37,7 @@ pub struct ApiClient {
     pub budget: Budget,
     clock: Arc<dyn Clock>,
     api_clock: Mutex<ApiClock>,
+    says_unreadable: Once,
 }
 
 /// As without certificate authorities on this machine.
@@ -62,6 +63,7 @@ impl ApiClient {
             budget,
             clock,
             api_clock: Mutex::default(),
+            says_unreadable: Once::new(),
         })
     }
 
@@ -136,12 +138,14 @@ impl ApiClient {
             .sum();
         if characters > 0 {
             telemetry::unreadable(&self.account.name, characters);
-            warn!(
-                characters,
-                remedy = "where nobody typed U+FFFD, tell the vendor that its answers are not in the charset that they name; the \
-                          warnings of sessions show where",
-                "characters of an answer cannot be read, and were replaced"
-            );
+            self.says_unreadable.call_once(|| {
+                warn!(
+                    characters,
+                    remedy = "where nobody typed U+FFFD, tell the vendor that its answers are not in the charset that they name; the \
+                              warnings of sessions show where",
+                    "characters of an answer cannot be read, and were replaced; later ones are only counted"
+                );
+            });
         }
         page
     }

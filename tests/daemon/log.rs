@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use smartassist_etl::ledger::leases;
-use smartassist_simulator::{Behaviour, Channel, Fault, FaultKind, Seed};
+use smartassist_simulator::{Behaviour, Channel, Charset, Fault, FaultKind, Seed};
 
 use crate::support::daemon::environment;
 use crate::support::program::Ended;
@@ -163,4 +163,34 @@ async fn pretty_lines_have_no_colours_where_stderr_is_no_terminal() {
         assert!(finished.contains(part), "no {part} in {finished}");
     }
     assert_eq!(ended.stdout, "");
+}
+
+/// In two windows.
+async fn unreadable_in_each_answer() -> Setup {
+    let setup = Setup::live().await;
+    let mut world = setup.simulator.world();
+    world.behaviour.quirks.charset = Charset::Latin1Undeclared;
+    world.limits.max_days = 1;
+    for day in [1, 2] {
+        let at = real_now() - TimeDelta::days(day);
+        let stamp = at.format("%Y-%m-%dT%H:%M:%S").to_string();
+        let record = json!({"sessionId": format!("s-{day}"), "sessionStartTime": stamp, "userId": "Zoë"});
+        world.insert_raw(at, &record);
+    }
+    drop(world);
+    setup
+}
+
+#[tokio::test]
+async fn unreadable_characters_are_warned_of_once() {
+    let database = TestDatabase::empty().await;
+    let setup = unreadable_in_each_answer().await;
+    let (environment, _) = environment(&setup, &database).await;
+    let ended = Program::run(&["sync"], &environment).await;
+    assert_eq!(ended.code(), 0, "{}", ended.log.join("\n"));
+    let said = "characters of an answer cannot be read, and were replaced; later ones are only counted";
+    assert_eq!(ended.events(said).len(), 1, "{}", ended.log.join("\n"));
+    let told =
+        "select count(*) from smartassist.sessions where warnings::text like '%replaced by U+FFFD: 1%'";
+    assert_eq!(database.number(told).await, 2);
 }
