@@ -105,6 +105,24 @@ pub(super) struct Expectation {
     pub(super) surge: f64,
 }
 
+impl Expectation {
+    fn and(self, other: Self) -> Self {
+        Self {
+            records: self.records + other.records,
+            variance: self.variance + other.variance,
+            surge: self.surge + other.surge,
+        }
+    }
+
+    fn times(self, count: f64) -> Self {
+        Self {
+            records: self.records * count,
+            variance: self.variance * count,
+            surge: self.surge * count,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Default)]
 pub(super) struct Density {
     hours: [[Evidence; 24]; 7],
@@ -161,14 +179,21 @@ impl Density {
         self.all.add(records, looked, f64::INFINITY);
     }
 
+    /// Weeks are alike: one of them is worked out, however many there are.
     pub(super) fn expected(&self, window: Window) -> Expectation {
-        let add = |sum: Expectation, hour: Expectation| Expectation {
-            records: sum.records + hour.records,
-            variance: sum.variance + hour.variance,
-            surge: sum.surge + hour.surge,
-        };
+        let first = Window::new(window.start, window.start + TimeDelta::weeks(1));
+        if window.end <= first.end {
+            return self.of_hours(window);
+        }
+        let weeks = (window.end - window.start).num_weeks();
+        let rest = Window::new(window.start + TimeDelta::weeks(weeks), window.end);
+        let of_weeks = self.of_hours(first).times(count(weeks.unsigned_abs()));
+        of_weeks.and(self.of_hours(rest))
+    }
+
+    fn of_hours(&self, window: Window) -> Expectation {
         let of_hours = hours_of(window).map(|piece| self.of_hour(piece));
-        of_hours.fold(Expectation::default(), add)
+        of_hours.fold(Expectation::default(), Expectation::and)
     }
 
     fn of_hour(&self, piece: Window) -> Expectation {

@@ -337,3 +337,16 @@ fn what_hardly_holds_anything_is_read_along_but_no_gap() {
     assert_eq!(windows(&[]), [window(0, 7_200)]);
     assert_eq!(windows(&[window(3_600, 3_601)]), wanted);
 }
+
+#[test]
+fn years_hold_what_their_days_hold() {
+    let mut density = Density::default();
+    for (hour, records) in [(2, 400), (9, 3), (30, 70), (130, 9)] {
+        density.observe_count(window(hour * 3_600, (hour + 1) * 3_600), records);
+    }
+    let (from, days) = (1_234, 3_650);
+    let of_day = |day: i64| density.expected(window(from + day * DAY, from + (day + 1) * DAY));
+    let by_day: f64 = (0..days).map(|day| of_day(day).records).sum();
+    let at_once = density.expected(window(from, from + days * DAY)).records;
+    assert!((at_once / by_day - 1.0).abs() < 1e-9, "{at_once} {by_day}");
+}
