@@ -103,7 +103,7 @@ enum ConfiguredCommand {
     },
     /// Check configuration, database, API and time stamps, and say what to fix
     ///
-    /// Writes nothing. Makes about 6 requests to each account's API, up to twice that where they fail. They
+    /// Writes nothing. Makes about 5 requests to each account's API, up to twice that where they fail. They
     /// count against its request budget, and a running daemon does not know of them.
     /// Exit code 1 if a check failed, 3 if the API rejected us, 4 if the database is out of reach;
     /// warnings are no failure.
@@ -206,8 +206,10 @@ fn execute(command: &ConfiguredCommand, file: Option<&Path>) -> Result<(), Comma
     let logging = logging::start(&config.log);
     let screen = &logging.screen;
     block_on(async {
+        // Else it would end them.
+        let _toggling = logging.level.toggle_on_signal().map_err(CommandError::other)?;
         match command {
-            Of::Run => run::run(&config, logging.level.clone()).await,
+            Of::Run => run::run(&config).await,
             Of::Sync => sync::sync(&config, screen).await,
             Of::Backfill(arguments) => sync::backfill(&config, arguments, screen).await,
             Of::Verify(arguments) => verify::verify(&config, arguments, screen).await,

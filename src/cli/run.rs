@@ -13,7 +13,6 @@ use crate::ledger::problems::Problem;
 use crate::postgres::{self, Database, OpenError, Pool};
 use crate::schedule;
 use crate::sync::{self, AccountContext};
-use crate::telemetry::logging::LogLevel;
 use crate::telemetry::{chain, metrics};
 use crate::time::{Clock, SystemClock};
 use crate::warehouse::reporting;
@@ -24,7 +23,7 @@ use super::process::{CommandError, Shutdown};
 
 const DATABASE_RETRY_PAUSE: Duration = Duration::from_secs(5);
 
-pub(super) async fn run(config: &Config, level: LogLevel) -> Result<(), CommandError> {
+pub(super) async fn run(config: &Config) -> Result<(), CommandError> {
     config.require_accounts()?;
     info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -32,7 +31,6 @@ pub(super) async fn run(config: &Config, level: LogLevel) -> Result<(), CommandE
         "starting"
     );
     let shutdown = Shutdown::on_signals(config.sync.shutdown).map_err(CommandError::other)?;
-    let _toggling = level.toggle_on_signal().map_err(CommandError::other)?;
     let state = Arc::new(DaemonState::default());
     let recorder = metrics::install().map_err(CommandError::other)?;
     let listener = TcpListener::bind(config.http.bind).await.map_err(|error| {

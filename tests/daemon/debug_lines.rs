@@ -41,3 +41,17 @@ async fn sigusr1_turns_debug_lines_on_and_off() {
     polls_again(&database).await;
     assert_eq!(daemon.fresh_lines(), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn sigusr1_turns_debug_lines_of_a_command_on() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::live().await;
+    let hold = setup.hold_answers();
+    let environment = setup.environment_on(&database).await;
+    let mut sync = Program::start(&["sync"], &environment);
+    setup.until_in_flight(1).await;
+    sync.signal(Signal::SIGUSR1);
+    sync.event("log level changed by SIGUSR1").await;
+    hold.cancel();
+    assert_eq!(sync.ended().await.code(), 0);
+}
