@@ -1,4 +1,4 @@
-use std::io;
+use std::io::{self, IsTerminal, Read};
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -15,6 +15,8 @@ use super::shell::with_database;
 
 /// Reads standard input, because other users can see arguments.
 const STANDARD_INPUT: &str = "-";
+
+const LONGEST_INPUT: u64 = 64 << 10;
 
 const MAX_LISTED: usize = 100;
 
@@ -70,7 +72,8 @@ pub(super) async fn erase(config: &Config, arguments: &EraseArguments) -> Result
     };
     let dry_run = arguments.dry_run;
     let (kind, value) = arguments.customer.identifier();
-    let value = read_value(value, io::stdin().lock())?;
+    let stdin = io::stdin();
+    let value = read_value(value, stdin.lock(), stdin.is_terminal())?;
     let wanted = Wanted::new(kind, &value, key).map_err(|why| CommandError::Usage(why.to_owned()))?;
     let erasure = with_database(config, async |shell| {
         let pool = &shell.database.pool;
@@ -101,7 +104,7 @@ pub(super) async fn erase(config: &Config, arguments: &EraseArguments) -> Result
     })
 }
 
-fn read_value(value: &str, mut input: impl io::BufRead) -> Result<String, CommandError> {
+fn read_value(value: &str, mut input: impl io::BufRead, is_typed: bool) -> Result<String, CommandError> {
     if value != STANDARD_INPUT {
         return Ok(value.to_owned());
     }
@@ -110,9 +113,19 @@ fn read_value(value: &str, mut input: impl io::BufRead) -> Result<String, Comman
         .read_line(&mut line)
         .map_err(|error| CommandError::Usage(format!("cannot read standard input: {}", error.kind())))?;
     let line = line.trim_start_matches('\u{feff}').trim();
+    if !is_typed {
+        let mut rest = String::new();
+        // Of what is too long, or no text, the beginning tells enough.
+        let _ = input.take(LONGEST_INPUT).read_to_string(&mut rest);
+        if !rest.trim().is_empty() {
+            return Err(CommandError::Usage(
+                "standard input has several lines: erase one identifier at a time".to_owned(),
+            ));
+        }
+    }
     if line.is_empty() {
         return Err(CommandError::Usage(
-            "standard input is empty: its first line is the identifier".to_owned(),
+            "standard input is empty: its line is the identifier".to_owned(),
         ));
     }
     Ok(line.to_owned())
@@ -187,14 +200,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dash_reads_the_first_line_of_standard_input() {
-        assert_eq!(
-            read_value("-", "\u{feff} +49 30 1 \r\nsecond".as_bytes()).unwrap(),
-            "+49 30 1"
-        );
-        assert_eq!(read_value("+49", "other".as_bytes()).unwrap(), "+49");
-        for empty in ["", "\n", "  \nsecond"] {
-            assert!(read_value("-", empty.as_bytes()).is_err(), "{empty:?}");
+    fn a_dash_reads_the_one_line_of_standard_input() {
+        let read = |value: &str, input: &str, is_typed| read_value(value, input.as_bytes(), is_typed);
+        for line in ["\u{feff} +49 30 1 \r\n", "+49 30 1", "+49 30 1\n\n "] {
+            assert_eq!(read("-", line, false).unwrap(), "+49 30 1", "{line:?}");
+        }
+        assert_eq!(read("-", "+49 30 1\nnot typed yet", true).unwrap(), "+49 30 1");
+        assert_eq!(read("+49", "other", false).unwrap(), "+49");
+        for refused in ["", "\n", "  \nsecond", "+49 30 1\n+49 30 2\n"] {
+            assert!(read("-", refused, false).is_err(), "{refused:?}");
         }
     }
 }
