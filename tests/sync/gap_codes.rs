@@ -32,6 +32,8 @@ async fn a_gap_is_known_by_its_code_and_not_by_its_words() {
     setup.simulator.world().behaviour.quirks.error_object = true;
     setup.sync(&database).await;
     assert_eq!(database.text(CODES).await, "elements_without_id");
+    let said = "select count(*) from smartassist_sync.windows where status = 'gap' and error !~ ': [1-9][0-9]* beside'";
+    assert_eq!(database.number(said).await, 0);
     database
         .execute("update smartassist_sync.windows set error = 'told otherwise'; delete from smartassist_sync.problems")
         .await;

@@ -127,10 +127,13 @@ impl WindowSource {
         let mut reading = read_window(&pages, known, filters, &slice).await?;
         let room = Arc::clone(&self.room_for_rows).acquire_owned().await.ok();
         failpoint::reach("window.read");
-        let records = std::mem::take(&mut reading.records);
-        let strays = std::mem::take(&mut reading.strays);
         let (api, policy) = (Arc::clone(&self.account.api), Arc::clone(&self.account.policy));
-        let rows = compute(move || WindowRows::of(records, &strays, origin(api.account()), &policy)).await;
+        let transforming = move || {
+            let records = std::mem::take(&mut reading.records);
+            let rows = WindowRows::of(records, &reading.strays, origin(api.account()), &policy);
+            (reading, rows)
+        };
+        let (reading, rows) = compute(transforming).await;
         let profile = serde_json::to_value(&known.profile).unwrap_or_default();
         Ok(Fetched {
             reading,
