@@ -141,7 +141,7 @@ impl Engine {
         }
     }
 
-    fn take_in_request(&mut self, mut request: OpenRequest) {
+    fn take_in_request(&mut self, request: OpenRequest) {
         let place = match self.place(Some(request.id)) {
             Some(place) => place,
             None => {
@@ -150,7 +150,7 @@ impl Engine {
             }
         };
         let ends = request.is_cancelled || request.has_other_filters;
-        let todo = std::mem::take(&mut request.remaining);
+        let todo = request.remaining.clone();
         let source = &mut self.sources[place];
         source.request = Some(request);
         if ends {

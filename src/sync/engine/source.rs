@@ -11,7 +11,7 @@ use crate::telemetry::chain;
 use crate::time::Window;
 
 use super::super::account::Headway;
-use super::super::density::pieces_of;
+use super::super::density::{Density, pieces_of};
 use super::super::plan::{Model, Queue};
 use super::super::report::RunReport;
 use super::refused::Horizon;
@@ -100,6 +100,23 @@ impl Source {
         }
     }
 
+    fn expected_left(&self, density: &Density) -> (f64, usize) {
+        let Some(request) = self.request.as_ref().filter(|_| self.compares()) else {
+            return self.queue.expected_left(density);
+        };
+        let left = request.remaining.iter();
+        let days = left
+            .clone()
+            .flat_map(|range| pieces_of(*range, TimeDelta::days(1)));
+        let of_records = |range: &Window| density.expected(*range).records;
+        let records = if request.by_identity {
+            left.map(of_records).sum()
+        } else {
+            0.0
+        };
+        (records, days.count())
+    }
+
     pub(super) fn give_up_rest(&mut self) {
         self.queue = Queue::default();
         self.days.clear();
@@ -184,7 +201,7 @@ impl Engine {
             let of_source = |flight: &&Flight| flight.source == source.id();
             self.in_flight.values().filter(of_source)
         };
-        let (records, windows) = source.queue.expected_left(&self.model.density);
+        let (records, windows) = source.expected_left(&self.model.density);
         let reading: f64 = flights().map(|flight| flight.fetch.planned.expected).sum();
         let mut counters = run.report.counters;
         if source.compares() {
