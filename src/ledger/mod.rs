@@ -31,7 +31,7 @@ pub enum LoadError {
     #[error("another window stored other versions meanwhile")]
     StoredSince,
     #[error(
-        "customers were erased with another privacy.key, so they would not be recognized; nothing is stored"
+        "customers were erased with another privacy.key than is set, so they would not be recognized; nothing is stored"
     )]
     ErasureKey,
     #[error("the sync state of the account is impossible: {0}")]

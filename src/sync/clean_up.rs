@@ -143,6 +143,7 @@ pub async fn rebuild_facts(
         info!(account = name, interactions, seconds, "facts were made anew");
         conflict::retry(name, || facts::forget_orphans(pool, &account.account_id)).await?;
         conflict::retry(name, || facts::forget_unnamed(pool, &account.account_id)).await?;
+        conflict::retry(name, || days::recount_all(pool, &account.account_id)).await?;
     }
     Ok((interactions, true))
 }

@@ -15,7 +15,7 @@ use crate::telemetry::instant;
 use crate::time::Window;
 use crate::transform::{ContentHash, Ids, Interaction};
 use crate::warehouse::compare::{self, Basis};
-use crate::warehouse::left_out;
+use crate::warehouse::{days, left_out};
 
 use super::engine::{Fetch, Fetched, WindowReport, WindowRows, WindowSource, Writer, is_a_second};
 use super::plan::{Model, Planned, Queue};
@@ -38,7 +38,7 @@ pub struct DayComparison {
     pub to: DateTime<Utc>,
     pub method: Method,
     pub api: u64,
-    /// Of those in the API; under [`Method::Total`], stored for the day.
+    /// Also what the API does not return.
     pub stored: u64,
     pub not_stored: u64,
     pub not_returned: u64,
@@ -124,6 +124,8 @@ impl Comparing<'_> {
 
     async fn compare(&mut self, days: &[Window], by_identity: bool) -> Result<(), Ends> {
         for day in days {
+            let account = &self.writer.account;
+            days::recount(&account.pool, account.account_id(), *day).await?;
             let by_total = if by_identity {
                 None
             } else {
@@ -207,6 +209,7 @@ impl Comparing<'_> {
             let absent = compare::count_absent(pool, account.account_id(), asked, &keys, rejected).await?;
             // Each may be one of them.
             comparison.not_returned = absent.saturating_sub(returned.of_unknown_ids) as u64;
+            comparison.stored += comparison.not_returned;
         }
         comparison.problem = returned.problem;
         Ok(comparison)

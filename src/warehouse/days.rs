@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 use crate::postgres::Pool;
 
 use crate::ledger::{LoadError, conflict};
+use crate::time::Window;
 
 pub(super) async fn count(
     connection: &mut PgConnection,
@@ -49,10 +50,27 @@ pub async fn recount_week(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> 
     let weeks = (last - first).num_weeks() + 1;
     let hour = now.timestamp().div_euclid(TimeDelta::hours(1).num_seconds());
     let begin = first + TimeDelta::weeks(hour.rem_euclid(weeks));
-    let week = begin..begin + TimeDelta::weeks(1);
+    recount_days(pool, account_id, begin..begin + TimeDelta::weeks(1)).await
+}
+
+/// Recounts the days of `range`, after changes by hand; returns how many differed.
+pub async fn recount(pool: &Pool, account_id: &str, range: Window) -> Result<u64, LoadError> {
+    let last = range.end - TimeDelta::seconds(1);
+    let days = range.start.date_naive()..last.date_naive() + TimeDelta::days(1);
+    recount_days(pool, account_id, days).await
+}
+
+pub async fn recount_all(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
+    let Some((first, last)) = span(pool, account_id).await? else {
+        return Ok(0);
+    };
+    recount_days(pool, account_id, first..last + TimeDelta::days(1)).await
+}
+
+async fn recount_days(pool: &Pool, account_id: &str, days: Range<NaiveDate>) -> Result<u64, LoadError> {
     // Without the lock, since it takes seconds.
     let differing = pool
-        .transact_without_timeout(async |transaction| changes(transaction, account_id, week).await)
+        .transact_without_timeout(async |transaction| changes(transaction, account_id, days.clone()).await)
         .await?;
     let mut wrong = 0;
     for day in differing.into_keys() {

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
@@ -120,8 +122,10 @@ impl InteractionWriter<'_> {
         let counted = new.iter().chain(&changed);
         let counted = counted.filter(|one| !still_missing.contains(&one.key));
         let counted: Vec<facts::Counted<'_>> = counted.map(|one| (one.key, &one.rows)).collect();
-        let write_rows =
-            async |connection: &mut PgConnection| self.write_rows(connection, &new, &changed).await;
+        let write_rows = async |connection: &mut PgConnection| {
+            self.write_rows(connection, &new, &changed).await?;
+            self.add_raw(connection, &unchanged).await
+        };
         let (account_id, others) = (constants.account_id, (&still_missing[..], false));
         facts::replace(connection, account_id, &counted, others, write_rows).await?;
         if is_returned {
@@ -160,6 +164,28 @@ impl InteractionWriter<'_> {
             before.into_iter().chain([(start, 1)])
         });
         days::count(connection, constants.account_id, moves).await
+    }
+
+    /// Where `storage.raw` was off, or somebody deleted them.
+    async fn add_raw(
+        &self,
+        connection: &mut PgConnection,
+        unchanged: &[&Interaction],
+    ) -> Result<(), LoadError> {
+        if self.raw != RawRecords::Keep || unchanged.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<Uuid> = unchanged.iter().map(|interaction| interaction.key).collect();
+        let there: Vec<Uuid> = sqlx::query_scalar(
+            "select interaction_key from smartassist.raw_interactions where interaction_key = any($1)",
+        )
+        .bind(keys)
+        .fetch_all(&mut *connection)
+        .await?;
+        let there = BTreeSet::from_iter(there);
+        let lacking = unchanged.iter().copied();
+        let lacking: Vec<&Interaction> = lacking.filter(|one| !there.contains(&one.key)).collect();
+        Batch::of_raw(&lacking, self.constants).copy(connection).await
     }
 }
 

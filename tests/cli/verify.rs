@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use smartassist_etl::ledger::leases;
 use smartassist_simulator::{Behaviour, NumResults};
 
+use crate::reports::differing;
 use crate::support::{Program, Setup, TestDatabase, days_ago, instant, program::Ended};
 
 /// Ten days with 600 interactions, loaded.
@@ -188,4 +189,50 @@ async fn wrong_arguments_and_a_refusal_have_their_exit_codes() {
         "not-the-secret-0123456789abcdef00".to_owned(),
     );
     assert_eq!(verify(&environment, &[]).await.code(), 3);
+}
+
+#[tokio::test]
+async fn what_was_deleted_by_hand_is_kept_and_counted_again() {
+    let (_setup, database, environment) = loaded().await;
+    let sessions = database.number("select count(*) from smartassist.sessions").await;
+    let half = "get_byte(uuid_send(interaction_key), 15) % 2 = 0";
+    for table in ["fact_interactions", "fact_queue_visits"] {
+        let delete = format!("delete from smartassist.{table} where {half}");
+        database.execute(&delete).await;
+    }
+    let rebuilt = Program::run(&["rebuild-facts"], &environment).await;
+    assert_eq!(rebuilt.code(), 0, "{}", rebuilt.log.join("\n"));
+    assert_eq!(differing(&database).await, "");
+
+    let counted = "select coalesce(sum(interactions), 0)::bigint from smartassist_sync.interactions_by_day";
+    let delete = format!("delete from smartassist.sessions where {half}");
+    database.execute(&delete).await;
+    let repaired = verify(&environment, &["--repair"]).await;
+    assert_eq!(repaired.code(), 0, "{}", repaired.log.join("\n"));
+    assert_eq!(database.number(counted).await, sessions);
+    database
+        .execute("delete from smartassist_sync.interactions_by_day")
+        .await;
+    Program::run(&["rebuild-facts"], &environment).await;
+    assert_eq!(database.number(counted).await, sessions);
+
+    database.execute("delete from smartassist.raw_interactions").await;
+    let (from, to) = (days_ago(20), days_ago(10));
+    let refetch = ["backfill", "--from", &from, "--to", &to, "--refetch"];
+    let read = Program::run(&refetch, &environment).await;
+    assert_eq!(read.code(), 0, "{}", read.log.join("\n"));
+    let raw = "select count(*) from smartassist.raw_interactions";
+    assert_eq!(database.number(raw).await, sessions);
+}
+
+#[tokio::test]
+async fn a_verification_says_how_many_days_it_has_before_it() {
+    let (setup, database, environment) = loaded().await;
+    let hold = setup.hold_answers();
+    let (from, to) = (days_ago(20), days_ago(10));
+    let verifying = Program::start(&["verify", "--from", &from, "--to", &to], &environment);
+    let left = "select coalesce(max(requests_left), 0) from smartassist_sync.runs where kind = 'verify'";
+    database.until("progress", left, |left| left >= 10).await;
+    hold.cancel();
+    assert_eq!(verifying.ended().await.code(), 0);
 }

@@ -42,7 +42,7 @@ async fn a_day_larger_than_one_window_is_compared_completely() {
         let day = verification.compared().next().unwrap().clone();
         assert_eq!(
             (day.api, day.stored, day.method),
-            (2_999, 2_998, Method::Identity)
+            (2_999, 2_999, Method::Identity)
         );
         assert_eq!(differing(&verification), [("01-14".to_owned(), [1, 1, 0])]);
         assert_eq!(day.rejected, 1);

@@ -119,30 +119,26 @@ async fn clear(
     Ok((of_several, siblings, deleted))
 }
 
-/// Who has facts has one in the table of interactions.
+/// In each table: somebody may have deleted in one of them.
 async fn delete(connection: &mut PgConnection, keys: &[Uuid]) -> Result<Vec<DeletedContact>, LoadError> {
-    let deleted: Vec<(Uuid, Option<Uuid>, DateTime<Utc>)> = sqlx::query_as(
+    let deleted: Vec<(Option<Uuid>, DateTime<Utc>)> = sqlx::query_as(
         "delete from smartassist.fact_interactions where interaction_key = any($1) \
-         returning interaction_key, contact_key, session_started_at",
+         returning contact_key, session_started_at",
     )
     .bind(keys)
     .fetch_all(&mut *connection)
     .await?;
-    if deleted.is_empty() {
-        return Ok(Vec::new());
-    }
-    let keys: Vec<Uuid> = deleted.iter().map(|(key, ..)| *key).collect();
     for table in [QueueVisit::NAME, AgentOffer::NAME] {
         sqlx::query(AssertSqlSafe(format!(
             "delete from {table} where interaction_key = any($1)"
         )))
-        .bind(&keys)
+        .bind(keys)
         .execute(&mut *connection)
         .await?;
     }
     let contacts = deleted
         .into_iter()
-        .filter_map(|(_, customer, at)| Some((customer?, at)));
+        .filter_map(|(customer, at)| Some((customer?, at)));
     Ok(contacts.collect())
 }
 
