@@ -54,6 +54,24 @@ async fn status_shows_how_far_an_account_is_complete() {
 }
 
 #[tokio::test]
+async fn status_says_what_is_left_out_by_filters() {
+    let database = TestDatabase::migrated().await;
+    let mut setup = Setup::with_interactions(30).await;
+    for (key, value) in [
+        ("channels", "voise,chat"),
+        ("direction", "Inbound"),
+        ("extra_body", r#"{"isAutomation":false}"#),
+    ] {
+        setup.set(key, value);
+    }
+    setup.sync(&database).await;
+    let environment = [("DATABASE_URL".to_owned(), database.url().await)].into();
+    let told = Program::run(&["status"], &environment).await.stdout;
+    let said = "  loads only         channels voise, chat; direction Inbound; extra_body\n";
+    assert!(told.contains(said), "{told}");
+}
+
+#[tokio::test]
 async fn status_tells_a_replay_that_goes_on_from_one_that_was_killed() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::with_interactions(20).await;

@@ -5,6 +5,18 @@ select
     account.served_from,
     account.watermark,
     account.settled_through,
+    (
+        select string_agg(
+            case jsonb_typeof(filter.value)
+                when 'array' then filter.key || ' ' || (select string_agg(one, ', ') from jsonb_array_elements_text(filter.value) as one)
+                when 'string' then filter.key || ' ' || (filter.value #>> '{}')
+                else filter.key
+            end,
+            '; ' order by filter.key
+        )
+        from jsonb_each(account.filters) as filter
+        where filter.key not in ('stream_id', 'selected_fields')
+    ) as filters,
     extract(epoch from clock_timestamp() - account.watermark)::bigint as lag_seconds,
     (
         select polled.finished_at

@@ -41,6 +41,7 @@ fn account(runs: Vec<RunStatus>) -> AccountStatus {
         served_from: None,
         watermark: now() - TimeDelta::minutes(3),
         settled_through: now() - TimeDelta::minutes(45),
+        filters: None,
         lag_seconds: 180,
         last_polled_at: Some(now() - TimeDelta::minutes(1)),
         holes: 0,
