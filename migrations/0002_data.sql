@@ -500,7 +500,7 @@ create table smartassist.raw_interactions (
 );
 
 comment on table smartassist.raw_interactions is
-    'The record of each interaction as it was received, after the privacy rules, in the latest version that the loader saw. Written together with the rows: an interaction that was stored while keeping it was switched off has none until it changes. Rows can be rebuilt from it without asking the API again. Contains personal data.';
+    'The record of each interaction as it was received, after the privacy rules, in the latest version that the loader saw. Written together with the rows: an interaction that was stored while keeping it was switched off has none until it is read again. Rows can be rebuilt from it without asking the API again. Contains personal data.';
 comment on column smartassist.raw_interactions.interaction_key is
     'The interaction, as in smartassist.sessions. The key.';
 comment on column smartassist.raw_interactions.payload is

@@ -16,7 +16,7 @@ use super::shell::with_database;
 /// Reads standard input, because other users can see arguments.
 const STANDARD_INPUT: &str = "-";
 
-const LONGEST_INPUT: u64 = 64 << 10;
+const LONGEST_INPUT_BYTES: u64 = 64 << 10;
 
 const MAX_LISTED: usize = 100;
 
@@ -114,10 +114,10 @@ fn read_value(value: &str, mut input: impl io::BufRead, is_typed: bool) -> Resul
         .map_err(|error| CommandError::Usage(format!("cannot read standard input: {}", error.kind())))?;
     let line = line.trim_start_matches('\u{feff}').trim();
     if !is_typed {
-        let mut rest = String::new();
-        // Of what is too long, or no text, the beginning tells enough.
-        let _ = input.take(LONGEST_INPUT).read_to_string(&mut rest);
-        if !rest.trim().is_empty() {
+        let mut rest = Vec::new();
+        // If reading fails, what was read tells enough.
+        let _ = input.take(LONGEST_INPUT_BYTES).read_to_end(&mut rest);
+        if !rest.trim_ascii().is_empty() {
             return Err(CommandError::Usage(
                 "standard input has several lines: erase one identifier at a time".to_owned(),
             ));
@@ -210,5 +210,7 @@ mod tests {
         for refused in ["", "\n", "  \nsecond", "+49 30 1\n+49 30 2\n"] {
             assert!(read("-", refused, false).is_err(), "{refused:?}");
         }
+        let no_text = &b"+49 30 1\nM\xfcller\n"[..];
+        assert!(read_value("-", no_text, false).is_err());
     }
 }

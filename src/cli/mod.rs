@@ -93,7 +93,8 @@ enum ConfiguredCommand {
     /// Where the API gives totals, a day costs one request: its total against our count. A day that
     /// differs, and every day without a total, is read whole and compared by identity. Prints
     /// the days that differ; exit code 1 if there are any. Changes nothing that is stored without
-    /// --repair, but reads the head meanwhile, and what was asked for before. Works beside a running daemon.
+    /// --repair, but reads the head meanwhile, and what was asked for before. Rows that somebody changed
+    /// by hand look as they were. Works beside a running daemon.
     Verify(verify::VerifyArguments),
     /// State of each account: complete up to when, what is wrong, what to do, what is running
     Status {

@@ -13,8 +13,7 @@ use crate::config::Config;
 use crate::ledger::runs::Outcome;
 use crate::sync::{self, AccountContext, Replayed, Retry, RetryReport};
 use crate::telemetry::logging::Screen;
-use crate::warehouse::bulk;
-use crate::warehouse::reporting;
+use crate::warehouse::{bulk, days, facts, reporting};
 
 use super::accounts::{contexts, select, show};
 use super::output::print_report;
@@ -166,6 +165,9 @@ pub(super) async fn rebuild_facts(
         let (pool, of_account) = (&account.pool, account.api.account());
         let ask = async || {
             reporting::apply(pool, of_account, false).await?;
+            // Before, or contacts would be linked with what is gone.
+            facts::forget_orphans(pool, account.account_id()).await?;
+            account.tell_recounted(days::recount_all(pool, account.account_id()).await?);
             Ok(reporting::rebuild(pool, account.account_id()).await?)
         };
         shell.retry(ask).await?;

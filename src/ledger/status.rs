@@ -15,7 +15,7 @@ pub struct AccountStatus {
     pub watermark: DateTime<Utc>,
     /// Everything earlier is settled (`sync.late_minutes`).
     pub settled_through: DateTime<Utc>,
-    /// What leaves interactions out.
+    /// What may leave interactions out.
     pub filters: Option<String>,
     pub lag_seconds: i64,
     /// The last poll or sync that succeeded.

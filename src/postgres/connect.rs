@@ -126,7 +126,7 @@ fn options(
         warn!(parameter, remedy, "a parameter of database.url has no effect");
     }
     // The parser's error may quote secrets.
-    let invalid = |_| refused("it is not a valid PostgreSQL URL".to_owned());
+    let invalid = |_| refused(url::NO_URL.to_owned());
     let mut options: PgConnectOptions = url.as_str().parse().map_err(invalid)?;
     if let Some(password) = password {
         options = options.password(password.expose_secret());

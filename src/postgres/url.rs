@@ -63,12 +63,16 @@ const REFUSED_VARIABLES: [&str; 9] = [
     "PGSSLMINPROTOCOLVERSION",
 ];
 
+/// Quotes nothing of it: it may be password text.
+pub(super) const NO_URL: &str = "it is not a valid PostgreSQL URL; in a name or password write %40 for @, %2F for /, %23 for # and %3A for :, \
+                                 or use database.password_file";
+
 const INSTEAD: &str = "leave it out (docs/operations.md lists what is supported; sslmode=verify-full protects the way to \
                        the server)";
 
 /// Also gives the names of parameters without effect. Errors quote no value: it may be password text.
 pub(super) fn parse(url: &str) -> Result<(Url, Vec<String>), String> {
-    let mut url = Url::parse(url).map_err(|_| "it is not a valid PostgreSQL URL".to_owned())?;
+    let mut url = Url::parse(url).map_err(|_| NO_URL.to_owned())?;
     let (mut ignored, mut kept) = (Vec::new(), Vec::new());
     let mut names_hosts = url.host_str().is_some_and(|host| host.contains(','));
     for (name, value) in url.query_pairs().into_owned() {

@@ -40,7 +40,7 @@ pub fn of(account: &AccountBoard, now: DateTime<Utc>) -> Vec<Fact> {
         fact("last poll", last_poll(account, now)),
     ];
     let filters = status.filters.as_ref();
-    facts.extend(filters.map(|filters| fact("loads only", filters.as_str())));
+    facts.extend(filters.map(|filters| fact("filters", filters.as_str())));
     facts.extend(account.work.iter().map(|work| doing(work, now)));
     if account.work.is_empty() {
         facts.push(fact("doing now", "nothing"));

@@ -53,14 +53,17 @@ impl AccountContext {
     /// Changes by hand do not update the day counts.
     async fn recount(&self) -> Result<(), LoadError> {
         let recount = || days::recount_week(&self.pool, self.account_id(), self.clock.now());
-        let days = conflict::retry(self.name(), recount).await?;
+        self.tell_recounted(conflict::retry(self.name(), recount).await?);
+        Ok(())
+    }
+
+    pub fn tell_recounted(&self, days: u64) {
         if days > 0 {
             info!(
                 account = self.name(),
                 days, "interactions of some days were counted anew: rows were written or deleted by others"
             );
         }
-        Ok(())
     }
 
     async fn delete_old(&self, kept_from: DateTime<Utc>, stop: &CancellationToken) -> Result<(), LoadError> {
@@ -143,7 +146,6 @@ pub async fn rebuild_facts(
         info!(account = name, interactions, seconds, "facts were made anew");
         conflict::retry(name, || facts::forget_orphans(pool, &account.account_id)).await?;
         conflict::retry(name, || facts::forget_unnamed(pool, &account.account_id)).await?;
-        conflict::retry(name, || days::recount_all(pool, &account.account_id)).await?;
     }
     Ok((interactions, true))
 }

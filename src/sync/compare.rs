@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::extract::{ApiError, Page};
 use crate::ledger::problems::Problem;
-use crate::ledger::{Counters, LoadError, Status, requests};
+use crate::ledger::{Counters, LoadError, Status, conflict, requests};
 use crate::telemetry::instant;
 use crate::time::Window;
 use crate::transform::{ContentHash, Ids, Interaction};
@@ -125,7 +125,8 @@ impl Comparing<'_> {
     async fn compare(&mut self, days: &[Window], by_identity: bool) -> Result<(), Ends> {
         for day in days {
             let account = &self.writer.account;
-            days::recount(&account.pool, account.account_id(), *day).await?;
+            let recount = || days::recount(&account.pool, account.account_id(), *day);
+            account.tell_recounted(conflict::retry(account.name(), recount).await?);
             let by_total = if by_identity {
                 None
             } else {

@@ -15,6 +15,10 @@ mod reprocess;
 mod serve;
 mod time_zone;
 
+use std::sync::LazyLock;
+use std::thread::available_parallelism;
+
+use tokio::sync::Semaphore;
 use tokio::task::{JoinError, spawn_blocking};
 use tracing::Span;
 
@@ -30,10 +34,18 @@ pub use reprocess::{Replayed, Retry, RetryReport};
 pub use serve::serve;
 pub use time_zone::{TimeZoneVerdict, Witness};
 
+/// Many accounts catch up at once.
+static PROCESSORS: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, usize::from)));
+
 /// What takes a processor for long, beside the tasks that wait for API and database.
 async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let span = Span::current();
-    joined(spawn_blocking(move || span.in_scope(work)).await)
+    let (span, processor) = (Span::current(), PROCESSORS.acquire().await);
+    let working = move || {
+        let _held = processor;
+        span.in_scope(work)
+    };
+    joined(spawn_blocking(working).await)
 }
 
 /// A panic in a task ends who waits for it: the next attempt starts from the ledger.

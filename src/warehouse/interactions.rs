@@ -166,7 +166,7 @@ impl InteractionWriter<'_> {
         days::count(connection, constants.account_id, moves).await
     }
 
-    /// Where `storage.raw` was off, or somebody deleted them.
+    /// Where `storage.raw` was off, or somebody deleted them. Not where rows were kept against what was read.
     async fn add_raw(
         &self,
         connection: &mut PgConnection,
@@ -176,13 +176,14 @@ impl InteractionWriter<'_> {
             return Ok(());
         }
         let keys: Vec<Uuid> = unchanged.iter().map(|interaction| interaction.key).collect();
-        let there: Vec<Uuid> = sqlx::query_scalar(
+        let mut there: BTreeSet<Uuid> = self.stored.kept.iter().copied().collect();
+        let found: Vec<Uuid> = sqlx::query_scalar(
             "select interaction_key from smartassist.raw_interactions where interaction_key = any($1)",
         )
         .bind(keys)
         .fetch_all(&mut *connection)
         .await?;
-        let there = BTreeSet::from_iter(there);
+        there.extend(found);
         let lacking = unchanged.iter().copied();
         let lacking: Vec<&Interaction> = lacking.filter(|one| !there.contains(&one.key)).collect();
         Batch::of_raw(&lacking, self.constants).copy(connection).await

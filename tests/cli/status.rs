@@ -67,7 +67,7 @@ async fn status_says_what_is_left_out_by_filters() {
     setup.sync(&database).await;
     let environment = [("DATABASE_URL".to_owned(), database.url().await)].into();
     let told = Program::run(&["status"], &environment).await.stdout;
-    let said = "  loads only         channels voise, chat; direction Inbound; extra_body\n";
+    let said = "  filters            channels voise, chat; direction Inbound; extra_body\n                     isAutomation\n";
     assert!(told.contains(said), "{told}");
 }
 

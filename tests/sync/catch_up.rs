@@ -9,6 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{Job, Runs, Setup, TestDatabase, instant};
 
+const NEWEST_ALONE: &str = "select count(*) from smartassist_sync.accounts \
+                            where coverage @> '2026-01-22 11:57:59Z'::timestamptz \
+                            and watermark = '2026-01-15 11:58Z'";
+
 /// Everything is loaded, a day at a time; then a week passes, with 3,000 interactions, and nobody
 /// loads.
 async fn week_down(database: &TestDatabase) -> Setup {
@@ -60,16 +64,22 @@ async fn after_a_week_down_the_newest_is_read_first() {
 async fn the_watermark_waits_at_the_hole_while_the_newest_is_there() {
     let database = TestDatabase::migrated().await;
     let setup = week_down(&database).await;
+    // So much that there is a hole once the newest is there.
+    setup.simulator.world().behaviour.latency = Duration::from_millis(100);
     let stop = CancellationToken::new();
-    let told = stop.clone();
-    setup.simulator.world().before_request(28, move |_| told.cancel());
-    let report = setup.worker(&database.pool).run(&Job::Poll, &stop).await;
+    let worker = setup.worker(&database.pool);
+    let stopping = async {
+        database
+            .until("the newest", NEWEST_ALONE, |there| there == 1)
+            .await;
+        stop.cancel();
+    };
+    let job = Job::Poll;
+    let (report, ()) = tokio::join!(worker.run(&job, &stop), stopping);
+    setup.simulator.world().behaviour.latency = Duration::ZERO;
     assert_eq!(report.outcome, Outcome::Interrupted);
     assert_eq!(report.watermark, Some(instant("2026-01-15T11:58:00Z")));
-    let newest = "select count(*) from smartassist_sync.accounts \
-                  where coverage @> '2026-01-22 11:57:59Z'::timestamptz \
-                  and watermark = '2026-01-15 11:58Z'";
-    assert_eq!(database.number(newest).await, 1);
+    assert_eq!(database.number(NEWEST_ALONE).await, 1);
     let there = database.counts().await[0];
     assert!((1_000 + 1..4_000).contains(&there), "{there}");
 

@@ -10,12 +10,12 @@ select
             case jsonb_typeof(filter.value)
                 when 'array' then filter.key || ' ' || (select string_agg(one, ', ') from jsonb_array_elements_text(filter.value) as one)
                 when 'string' then filter.key || ' ' || (filter.value #>> '{}')
-                else filter.key
+                else filter.key || ' ' || (select string_agg(one, ', ' order by one) from jsonb_object_keys(filter.value) as one)
             end,
             '; ' order by filter.key
         )
         from jsonb_each(account.filters) as filter
-        where filter.key not in ('stream_id', 'selected_fields')
+        where filter.key not in ('stream_id', 'selected_fields') and filter.value <> '"Both"'
     ) as filters,
     extract(epoch from clock_timestamp() - account.watermark)::bigint as lag_seconds,
     (

@@ -31,7 +31,9 @@ pub enum PrivateServerError {
          install them, e.g. with: apt-get install postgresql (database.server_binaries names another place)"
     )]
     NoBinaries,
-    #[error("{0} was made by PostgreSQL {1}, whose server binaries are not found: install postgresql-{1}")]
+    #[error(
+        "{0} was made by PostgreSQL {1}, whose server binaries are not found: install postgresql-{1}, or name their place in database.server_binaries"
+    )]
     OtherVersion(PathBuf, String),
     #[error("PostgreSQL runs as a user with a name, and not as root: add a user postgres to this system")]
     NoUser,

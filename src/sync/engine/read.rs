@@ -131,9 +131,9 @@ impl WindowSource {
         let transforming = move || {
             let records = std::mem::take(&mut reading.records);
             let rows = WindowRows::of(records, &reading.strays, origin(api.account()), &policy);
-            (reading, rows)
+            (reading, rows, room)
         };
-        let (reading, rows) = compute(transforming).await;
+        let (reading, rows, room) = compute(transforming).await;
         let profile = serde_json::to_value(&known.profile).unwrap_or_default();
         Ok(Fetched {
             reading,

@@ -202,11 +202,12 @@ impl Engine {
             self.in_flight.values().filter(of_source)
         };
         let (records, windows) = source.expected_left(&self.model.density);
-        let reading: f64 = flights().map(|flight| flight.fetch.planned.expected).sum();
         let mut counters = run.report.counters;
         if source.compares() {
             flights().for_each(|flight| counters += flight.fetch.counters());
+            return Headway::new(counters, records, windows);
         }
+        let reading: f64 = flights().map(|flight| flight.fetch.planned.expected).sum();
         Headway::new(counters, records + reading, windows + flights().count())
     }
 }
