@@ -35,3 +35,16 @@ async fn a_zone_that_goes_away_between_two_reads_moves_nothing() {
     assert_eq!(past.database.text(PROBLEM).await, "");
     assert_eq!(past.versions_but(&[]).await, untouched);
 }
+
+#[tokio::test]
+async fn a_raw_record_of_another_start_is_not_added_to_rows_that_stay() {
+    let past = Past::of_a_day(120).await;
+    let delete = "delete from smartassist.raw_interactions";
+    past.database.execute(delete).await;
+    let raw = "select count(*) from smartassist.raw_interactions";
+    for (minutes, there) in [(60, 0), (0, 120)] {
+        shift(&past, minutes);
+        past.refresh_in_an_hour(TimeDelta::days(20)).await;
+        assert_eq!(past.database.number(raw).await, there);
+    }
+}
