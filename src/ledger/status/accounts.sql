@@ -10,7 +10,8 @@ select
             case jsonb_typeof(filter.value)
                 when 'array' then filter.key || ' ' || (select string_agg(one, ', ') from jsonb_array_elements_text(filter.value) as one)
                 when 'string' then filter.key || ' ' || (filter.value #>> '{}')
-                else filter.key || ' ' || (select string_agg(one, ', ' order by one) from jsonb_object_keys(filter.value) as one)
+                when 'object' then filter.key || ' ' || (select string_agg(one, ', ' order by one) from jsonb_object_keys(filter.value) as one)
+                else filter.key
             end,
             '; ' order by filter.key
         )
